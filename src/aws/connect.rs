@@ -1,0 +1,125 @@
+//! Credentials from the SDK's default chain, one HTTP client, and the account behind them.
+
+use std::env;
+use std::fs;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::SdkConfig;
+
+use crate::cloud::{Class, Fault};
+use crate::kind::{Owner, Place};
+
+use super::pace::Paced;
+use super::{Aws, During};
+
+/// Which account, region and endpoint to talk to, as the user said it.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    pub profile: Option<String>,
+    pub region: String,
+    pub endpoint: Option<String>,
+    /// Fixed credentials and account, for an AWS that knows only one.
+    pub credentials: Option<SharedCredentialsProvider>,
+}
+
+/// One call that does not answer is given up and sent again after this long.
+const ATTEMPT: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(5);
+/// Reads and idempotent writes: throttling and lost connections pass within these attempts.
+const ATTEMPTS: u32 = 8;
+
+impl Aws {
+    pub async fn connect(target: &Target, owner: Owner) -> Result<Self, Fault> {
+        let config = config(target).await?;
+        let account = account(&config).await?;
+        let region = target.region.clone();
+        let place = Place { partition: partition(&region).to_owned(), account, region, owner };
+        Ok(Self { config, place })
+    }
+}
+
+async fn config(target: &Target) -> Result<SdkConfig, Fault> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(target.region.clone()))
+        .http_client(http_client()?)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(timeouts);
+    if let Some(profile) = &target.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(endpoint) = &target.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if let Some(credentials) = target.credentials.clone() {
+        loader = loader.credentials_provider(credentials);
+    }
+    Ok(loader.load().await)
+}
+
+/// TLS by rustls with ring; `HTTPS_PROXY` and `AWS_CA_BUNDLE` are honoured.
+fn http_client() -> Result<SharedHttpClient, Fault> {
+    let mut trust = TrustStore::default();
+    if let Ok(path) = env::var("AWS_CA_BUNDLE") {
+        let wrong =
+            |e| Fault::new(Class::Invalid, "AWS_CA_BUNDLE", format!("cannot read {path}: {e}"));
+        trust.add_pem_certificate(fs::read(&path).map_err(wrong)?);
+    }
+    let context = TlsContext::builder().with_trust_store(trust).build();
+    let context =
+        context.map_err(|e| Fault::new(Class::Invalid, "AWS_CA_BUNDLE", e.to_string()))?;
+    let inner = Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env());
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(|c| c.sleep_impl()));
+        builder
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(context.clone())
+            .build()
+    });
+    Ok(SharedHttpClient::new(Paced::new(inner)))
+}
+
+/// Credentials that know their account save a call.
+async fn account(config: &SdkConfig) -> Result<String, Fault> {
+    let operation = "sts:GetCallerIdentity";
+    let hint = "set credentials as for the AWS CLI, or name a profile with --profile";
+    let none = |why: String| Fault::new(Class::Denied, "credentials", format!("{why}; {hint}"));
+    let provider = config.credentials_provider().ok_or_else(|| none("none found".into()))?;
+    let credentials = provider.provide_credentials().await;
+    let credentials = credentials
+        .map_err(|e| none(aws_smithy_types::error::display::DisplayErrorContext(e).to_string()))?;
+    if let Some(id) = credentials.account_id() {
+        return Ok(id.as_str().to_owned());
+    }
+    let identity =
+        aws_sdk_sts::Client::new(config).get_caller_identity().send().await.during(operation)?;
+    let account = identity
+        .account()
+        .ok_or_else(|| Fault::new(Class::Broken, operation, "no account in the answer"));
+    Ok(account?.to_owned())
+}
+
+/// The partition that a region belongs to.
+fn partition(region: &str) -> &'static str {
+    const PARTITIONS: [(&str, &str); 4] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+    ];
+    PARTITIONS
+        .iter()
+        .find(|(prefix, _)| region.starts_with(prefix))
+        .map_or("aws", |(_, partition)| partition)
+}

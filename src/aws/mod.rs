@@ -1,0 +1,28 @@
+//! The SDK: credentials, one HTTP client, and AWS's errors as faults.
+
+pub mod connect;
+pub mod fault;
+pub mod pace;
+
+use aws_types::SdkConfig;
+
+use crate::kind::Place;
+
+pub use fault::{During, absent};
+
+/// An account and region to talk to. Each kind makes its client from `config`.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    pub config: SdkConfig,
+    pub place: Place,
+}
+
+impl Aws {
+    /// An S3 client; behind an endpoint of the user's own the bucket is part of the path.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.config)
+            .force_path_style(self.config.endpoint_url().is_some())
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+}

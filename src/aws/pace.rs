@@ -1,0 +1,193 @@
+//! Each service's rate limits, kept before AWS has to refuse: one token bucket a limit.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use tokio::time::Instant;
+
+/// Requests a second that a service takes, and the operations that share them.
+struct Limit {
+    /// What the request names its target by, up to the operation.
+    service: &'static str,
+    /// Each of these on its own; empty: all operations of the service together.
+    operations: &'static [&'static str],
+    per_second: f64,
+}
+
+/// The documented limits an account and region, with room left for others in the account.
+const LIMITS: &[Limit] = &[
+    Limit { service: "Kinesis", operations: &["DescribeStreamSummary"], per_second: 15.0 },
+    Limit {
+        service: "Kinesis",
+        operations: &[
+            "CreateStream",
+            "DeleteStream",
+            "ListStreams",
+            "ListTagsForStream",
+            "AddTagsToStream",
+            "RemoveTagsFromStream",
+        ],
+        per_second: 4.0,
+    },
+    Limit {
+        service: "Firehose",
+        operations: &[
+            "CreateDeliveryStream",
+            "DeleteDeliveryStream",
+            "DescribeDeliveryStream",
+            "ListDeliveryStreams",
+            "UpdateDestination",
+            "TagDeliveryStream",
+            "UntagDeliveryStream",
+            "ListTagsForDeliveryStream",
+        ],
+        per_second: 4.0,
+    },
+    Limit { service: "ElasticMapReduce", operations: &[], per_second: 4.0 },
+    Limit {
+        service: "TrentService",
+        operations: &["CreateKey", "CreateAlias", "UpdateAlias", "EnableKey"],
+        per_second: 4.0,
+    },
+    Limit {
+        service: "Logs",
+        operations: &["CreateLogGroup", "DeleteLogGroup", "DescribeLogGroups"],
+        per_second: 4.0,
+    },
+    Limit { service: "GraniteServiceVersion", operations: &["DescribeAlarms"], per_second: 8.0 },
+    Limit { service: "GraniteServiceVersion", operations: &["PutMetricAlarm"], per_second: 2.5 },
+    Limit { service: "AWSGlue", operations: &[], per_second: 10.0 },
+    Limit { service: "iam", operations: &[], per_second: 15.0 },
+];
+
+/// A second's worth may go at once; after that they go at the limit's rate.
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    /// Takes a token, and tells how long to wait before using it.
+    fn take(&mut self, per_second: f64, now: Instant) -> Duration {
+        let burst = per_second.max(1.0);
+        self.tokens =
+            (self.tokens + now.duration_since(self.at).as_secs_f64() * per_second).min(burst);
+        self.at = now;
+        self.tokens -= 1.0;
+        Duration::from_secs_f64((-self.tokens / per_second).max(0.0))
+    }
+}
+
+/// An HTTP client that holds each request until its service takes it.
+pub struct Paced {
+    inner: SharedHttpClient,
+    buckets: Buckets,
+}
+
+type Buckets = Arc<Mutex<HashMap<(usize, String), Bucket>>>;
+
+impl Paced {
+    pub fn new(inner: SharedHttpClient) -> Self {
+        Self { inner, buckets: Buckets::default() }
+    }
+}
+
+impl fmt::Debug for Paced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Paced")
+    }
+}
+
+impl HttpClient for Paced {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(PacedConnector { inner, buckets: self.buckets.clone() })
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.inner.connector_metadata()
+    }
+}
+
+#[derive(Debug)]
+struct PacedConnector {
+    inner: SharedHttpConnector,
+    buckets: Buckets,
+}
+
+impl HttpConnector for PacedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let wait = wait(&self.buckets, &request, Instant::now());
+        let inner = self.inner.clone();
+        HttpConnectorFuture::new(async move {
+            if !wait.is_zero() {
+                pause(wait).await;
+            }
+            inner.call(request).await
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a request that is held back is not a retry")]
+async fn pause(wait: Duration) {
+    tokio::time::sleep(wait).await;
+}
+
+fn wait(buckets: &Buckets, request: &HttpRequest, now: Instant) -> Duration {
+    let Some((service, operation)) = target(request) else { return Duration::ZERO };
+    let found = LIMITS.iter().enumerate().find(|(_, limit)| {
+        service.starts_with(limit.service)
+            && (limit.operations.is_empty() || limit.operations.contains(&operation.as_str()))
+    });
+    let Some((index, limit)) = found else { return Duration::ZERO };
+    let shared = if limit.operations.is_empty() { String::new() } else { operation };
+    let mut buckets = buckets.lock().expect("no holder of this lock panics");
+    let fresh = || Bucket { tokens: limit.per_second.max(1.0), at: now };
+    buckets.entry((index, shared)).or_insert_with(fresh).take(limit.per_second, now)
+}
+
+/// Service and operation as the protocol names them: `X-Amz-Target: Kinesis_20131202.CreateStream`,
+/// `/service/GraniteServiceVersion20100801/operation/PutMetricAlarm`, or a query form's `Action`.
+fn target(request: &HttpRequest) -> Option<(String, String)> {
+    if let Some(target) = request.headers().get("x-amz-target") {
+        let (service, operation) = target.rsplit_once('.')?;
+        return Some((service.to_owned(), operation.to_owned()));
+    }
+    if let Some((_, path)) = request.uri().split_once("/service/") {
+        let (service, operation) = path.split_once("/operation/")?;
+        return Some((service.to_owned(), operation.to_owned()));
+    }
+    let body = std::str::from_utf8(request.body().bytes()?).ok()?;
+    let action = body.strip_prefix("Action=")?.split('&').next()?;
+    let authorization = request.headers().get("authorization")?;
+    let service = authorization.split("Credential=").nth(1)?.split('/').nth(3)?;
+    Some((service.to_owned(), action.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_lets_a_burst_through_and_then_its_rate() {
+        let now = Instant::now();
+        let mut bucket = Bucket { tokens: 4.0, at: now };
+        let waits: Vec<_> = (0..6).map(|_| bucket.take(4.0, now).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 0, 0, 250, 500]);
+        assert_eq!(bucket.take(4.0, now + Duration::from_secs(10)).as_millis(), 0);
+    }
+}

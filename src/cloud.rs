@@ -1,0 +1,150 @@
+//! The seam between the engine and the world.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use serde::{Deserialize, Serialize};
+
+use crate::blueprint::text::Resolved;
+use crate::kind::{Kind, Live, Name, Owner};
+use crate::plan::diff::Diff;
+
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// The resources of one account and region.
+///
+/// Guarantees: `observe` and `owned` change nothing; no function waits for AWS to finish or tries
+/// a refused call again.
+pub trait Cloud {
+    fn kind(&self, name: &str) -> Option<&dyn Kind>;
+
+    /// Looks up several of one kind, in the order asked; `Ok(None)` is certain absence.
+    fn observe<'a>(
+        &'a self,
+        kind: &'a str,
+        identities: &'a [Name],
+    ) -> Boxed<'a, Vec<Result<Option<Live>, Fault>>>;
+
+    /// Everything that carries the owner's tag, whatever the blueprint says.
+    fn owned<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Result<Vec<Owned>, Fault>>;
+
+    fn create<'a>(&'a self, kind: &'a str, spec: &'a Resolved) -> Boxed<'a, Result<(), Fault>>;
+
+    /// Makes every call of `diff` that AWS takes now.
+    fn update<'a>(
+        &'a self,
+        kind: &'a str,
+        spec: &'a Resolved,
+        live: &'a Live,
+        diff: &'a Diff,
+    ) -> Boxed<'a, Result<(), Fault>>;
+
+    fn delete<'a>(
+        &'a self,
+        kind: &'a str,
+        identity: &'a Name,
+        live: &'a Live,
+    ) -> Boxed<'a, Result<(), Fault>>;
+
+    /// Deletes what the resource holds, some of it a call: only ever with the user's word.
+    fn purge<'a>(&'a self, kind: &'a str, identity: &'a Name) -> Boxed<'a, Result<(), Fault>>;
+
+    /// Marks the resource as replaced, so that its identity is free for its successor.
+    fn retire<'a>(
+        &'a self,
+        kind: &'a str,
+        identity: &'a Name,
+        live: &'a Live,
+    ) -> Boxed<'a, Result<(), Fault>>;
+
+    /// What the resource holds, for those who decide whether to lose it.
+    fn contents<'a>(
+        &'a self,
+        kind: &'a str,
+        identity: &'a Name,
+    ) -> Boxed<'a, Result<Option<Contents>, Fault>>;
+}
+
+/// Something found by its owner's tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Owned {
+    pub kind: String,
+    /// The id it had in the blueprint.
+    pub id: String,
+    pub identity: Name,
+}
+
+/// What a resource holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Contents {
+    pub objects: u64,
+    pub versions: u64,
+    pub bytes: u64,
+}
+
+/// AWS said no, or could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    pub class: Class,
+    /// As AWS names it: `kinesis:CreateStream`.
+    pub operation: &'static str,
+    pub code: Option<String>,
+    pub message: String,
+    pub request_id: Option<String>,
+}
+
+/// What may be done about a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Refused because something else is not ready yet: the same call will be taken later.
+    NotYet,
+    Throttled,
+    /// Another change got there first: look again.
+    Conflict,
+    /// It holds something and cannot be deleted.
+    NotEmpty,
+    Denied,
+    Invalid,
+    /// No answer came: what was sent may have been done.
+    Lost,
+    /// AWS failed.
+    Broken,
+}
+
+impl Fault {
+    pub fn new(class: Class, operation: &'static str, message: impl Into<String>) -> Self {
+        Self { class, operation, code: None, message: message.into(), request_id: None }
+    }
+
+    pub fn is(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    /// Whether AWS answered with this code and these words.
+    pub fn says(&self, code: &str, fragment: &str) -> bool {
+        self.is(code) && self.message.contains(fragment)
+    }
+
+    pub fn class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.operation)?;
+        if let Some(code) = &self.code {
+            write!(f, "{code}: ")?;
+        }
+        write!(f, "{}", self.message)?;
+        if let Some(id) = &self.request_id {
+            write!(f, " (request {id})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,104 @@
+//! What the engine knows of a kind of resource, with no AWS in it.
+
+pub mod place;
+pub mod rule;
+pub mod values;
+
+pub use place::{Owner, Place};
+pub use rule::{Mark, Rule};
+pub use values::name::Name;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What `${id.output}` may ask for, by name. Entries that a kind does not declare are its own notes.
+pub type Outputs = BTreeMap<String, String>;
+
+/// A resource as AWS holds it, in the blueprint's own vocabulary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Live<S = Value> {
+    pub spec: S,
+    pub outputs: Outputs,
+    pub phase: Phase,
+}
+
+/// Where a live resource stands in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Ready,
+    /// Accepted, still happening; the text is AWS's own word for it.
+    Settling(String),
+    /// On its way out; it blocks its name until it is absent.
+    Leaving(String),
+    /// AWS remembers it, but it is no longer there: absent for planning.
+    Gone(String),
+    /// AWS gave up on it.
+    Failed(String),
+}
+
+/// Something that the blueprint says of a resource and that AWS would refuse, or that deserves a warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// The field, as `lifecycle.old.days`; empty for the resource as a whole.
+    pub path: String,
+    pub what: String,
+    pub hint: Option<String>,
+    pub severity: Severity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+impl Flaw {
+    pub fn error(path: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { path: path.into(), what: what.into(), hint: None, severity: Severity::Error }
+    }
+
+    pub fn warning(path: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(path, what) }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// A spec after its kind has read it: every field present, every value in its canonical form.
+#[derive(Debug, Clone)]
+pub struct Normal {
+    pub spec: Value,
+    pub identity: Name,
+    /// It exists only while there is work: absent is as it should be.
+    pub on_demand: bool,
+    pub flaws: Vec<Flaw>,
+}
+
+/// The pure half of a kind: all that `blueprint`, `plan` and `apply` ever see.
+///
+/// Guarantees: `normalize` is idempotent, and a spec always shows all its fields, `null` where
+/// AWS decides.
+pub trait Kind: Sync {
+    /// The word in the blueprint, `kinesis-stream`.
+    fn name(&self) -> &'static str;
+    fn outputs(&self) -> &'static [&'static str];
+    fn rules(&self) -> &'static [Rule];
+    /// JSON Schema of the spec.
+    fn schema(&self) -> Value;
+    /// Whether deleting one loses data, which makes `protect` its default.
+    fn holds_data(&self) -> bool;
+    /// Whether a replacement is made beside the old one, which ends afterwards.
+    fn retires(&self) -> bool;
+    /// Decodes into the kind's type, checks it, and encodes it back in full.
+    fn normalize(&self, spec: &Value) -> Result<Normal, Flaw>;
+    /// The outputs that follow from the spec and the place alone, without a call.
+    fn predict(&self, spec: &Value, place: &Place) -> Outputs;
+    /// `live` with what differs from `desired` in spelling only spelled as `desired` spells it.
+    fn reconcile(&self, desired: &Value, live: &Value) -> Value;
+}

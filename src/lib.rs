@@ -1,0 +1,15 @@
+//! A blueprint goes through these modules from top to bottom.
+
+pub mod apply; // Plan + Cloud           -> Report
+pub mod blueprint; // YAML               -> Desired
+pub mod jobs; // Desired + Runner        -> Report
+pub mod kind; //                            what a Desired node knows of its kind
+pub mod observe; // Desired + Cloud      -> Snapshot
+pub mod plan; // Desired + Snapshot      -> Plan
+pub mod report; // Plan, Event, Report   -> terminal, JSON, Markdown
+
+pub mod aws; // the SDK, behind the resources
+pub mod cli;
+pub mod cloud; // the seam
+pub mod local; // the AWS on this machine
+pub mod resources; // every kind of resource, behind the seam // commands: the lines above, composed

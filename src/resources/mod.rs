@@ -1,0 +1,281 @@
+//! Every kind of resource: one file each, one list that names them all.
+
+mod kinesis_stream;
+
+use std::marker::PhantomData;
+
+use futures_util::future::join_all;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::aws::Aws;
+use crate::blueprint::text::Resolved;
+use crate::cloud::{Boxed, Class, Contents, Fault, Owned};
+use crate::kind::{Flaw, Kind, Live, Name, Normal, Outputs, Place, Rule};
+use crate::plan::diff::Diff;
+
+/// A kind of resource. The struct is what a blueprint writes; the functions are the calls.
+/// None of them waits, tries again or sleeps: `apply` does that.
+#[expect(async_fn_in_trait, reason = "the program is one task; no future needs to be Send")]
+pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
+    /// The word in the blueprint; the file and the type are named after it.
+    const KIND: &'static str;
+    /// What `${id.…}` may ask for.
+    const OUTPUTS: &'static [&'static str];
+    /// Fields that are not "compared, and updated in place".
+    const RULES: &'static [Rule] = &[];
+    /// Deleting one loses data.
+    const HOLDS_DATA: bool = false;
+    /// A replacement is made beside the old one, which is retired first.
+    const RETIRES: bool = false;
+
+    fn identity(&self) -> Name;
+
+    /// What AWS would refuse minutes later. A string may still read `${id.output}`.
+    fn check(&self) -> Vec<Flaw> {
+        Vec::new()
+    }
+
+    /// It exists only while there is work.
+    fn on_demand(&self) -> bool {
+        false
+    }
+
+    /// The outputs that follow from names.
+    fn predict(&self, _place: &Place) -> Outputs {
+        Outputs::new()
+    }
+
+    /// Spells `live` as `self` does where only the spelling differs.
+    fn reconcile(&self, _live: &mut Self) {}
+
+    /// As AWS holds it, in the blueprint's own vocabulary. `Ok(None)` is certain absence.
+    async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault>;
+
+    /// Several at once, in the order asked: for kinds that have a batch call.
+    async fn observe_all(aws: &Aws, identities: &[Name]) -> Vec<Result<Option<Live<Self>>, Fault>> {
+        join_all(identities.iter().map(|identity| Self::observe(aws, identity))).await
+    }
+
+    /// Makes it, with its tags in the same call.
+    async fn create(&self, aws: &Aws) -> Result<(), Fault>;
+
+    /// Makes every call of this diff that AWS takes now; called again, after another look, until
+    /// nothing differs.
+    async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault>;
+
+    async fn delete(aws: &Aws, identity: &Name, live: &Live<Self>) -> Result<(), Fault>;
+
+    /// Deletes some of what it holds; called again until a deletion is taken.
+    async fn purge(_aws: &Aws, _identity: &Name) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn retire(_aws: &Aws, _identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
+        Err(Fault::new(Class::Invalid, "retire", format!("a {} is replaced in place", Self::KIND)))
+    }
+
+    async fn contents(_aws: &Aws, _identity: &Name) -> Result<Option<Contents>, Fault> {
+        Ok(None)
+    }
+
+    /// What carries the owner's tag and the tagging API does not list.
+    async fn owned(_aws: &Aws) -> Result<Vec<Owned>, Fault> {
+        Ok(Vec::new())
+    }
+
+    /// The identity in an ARN that the tagging API lists, if the ARN is of this kind.
+    fn from_arn(_arn: &str) -> Option<Name> {
+        None
+    }
+}
+
+/// Every kind, in the order in which they are made where nothing else orders them.
+pub static KINDS: &[&dyn Driver] = &[driver::<kinesis_stream::KinesisStream>()];
+
+pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {
+    KINDS.iter().copied().find(|driver| driver.name() == kind)
+}
+
+/// The half of a kind that makes calls. Implemented once, for every `Resource`.
+pub trait Driver: Kind {
+    fn observe<'a>(
+        &self,
+        aws: &'a Aws,
+        identities: &'a [Name],
+    ) -> Boxed<'a, Vec<Result<Option<Live>, Fault>>>;
+    fn create<'a>(&self, aws: &'a Aws, spec: &'a Resolved) -> Boxed<'a, Result<(), Fault>>;
+    fn update<'a>(
+        &self,
+        aws: &'a Aws,
+        spec: &'a Resolved,
+        live: &'a Live,
+        diff: &'a Diff,
+    ) -> Boxed<'a, Result<(), Fault>>;
+    fn delete<'a>(
+        &self,
+        aws: &'a Aws,
+        identity: &'a Name,
+        live: &'a Live,
+    ) -> Boxed<'a, Result<(), Fault>>;
+    fn purge<'a>(&self, aws: &'a Aws, identity: &'a Name) -> Boxed<'a, Result<(), Fault>>;
+    fn retire<'a>(
+        &self,
+        aws: &'a Aws,
+        identity: &'a Name,
+        live: &'a Live,
+    ) -> Boxed<'a, Result<(), Fault>>;
+    fn contents<'a>(
+        &self,
+        aws: &'a Aws,
+        identity: &'a Name,
+    ) -> Boxed<'a, Result<Option<Contents>, Fault>>;
+    fn owned<'a>(&self, aws: &'a Aws) -> Boxed<'a, Result<Vec<Owned>, Fault>>;
+    fn from_arn(&self, arn: &str) -> Option<Name>;
+}
+
+struct Erased<R>(PhantomData<fn() -> R>);
+
+const fn driver<R: Resource>() -> &'static dyn Driver {
+    &Erased::<R>(PhantomData)
+}
+
+fn decode<R: Resource>(spec: &Value) -> Result<R, Flaw> {
+    R::deserialize(spec).map_err(|error| Flaw::error("", error.to_string()))
+}
+
+fn typed<R: Resource>(live: &Live) -> Result<Live<R>, Fault> {
+    let Live { spec, outputs, phase } = live.clone();
+    Ok(Live { spec: sent(&spec)?, outputs, phase })
+}
+
+/// A spec that passed `normalize` and still does not decode once its references are known.
+fn sent<R: Resource>(spec: &Value) -> Result<R, Fault> {
+    decode(spec).map_err(|flaw| Fault::new(Class::Invalid, R::KIND, flaw.what))
+}
+
+fn encode<R: Resource>(spec: &R) -> Value {
+    serde_json::to_value(spec).expect("a spec is plain data, which is always JSON")
+}
+
+impl<R: Resource> Kind for Erased<R> {
+    fn name(&self) -> &'static str {
+        R::KIND
+    }
+
+    fn outputs(&self) -> &'static [&'static str] {
+        R::OUTPUTS
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        R::RULES
+    }
+
+    fn schema(&self) -> Value {
+        schemars::schema_for!(R).to_value()
+    }
+
+    fn holds_data(&self) -> bool {
+        R::HOLDS_DATA
+    }
+
+    fn retires(&self) -> bool {
+        R::RETIRES
+    }
+
+    fn normalize(&self, spec: &Value) -> Result<Normal, Flaw> {
+        let typed = decode::<R>(spec)?;
+        Ok(Normal {
+            spec: encode(&typed),
+            identity: typed.identity(),
+            on_demand: typed.on_demand(),
+            flaws: typed.check(),
+        })
+    }
+
+    fn predict(&self, spec: &Value, place: &Place) -> Outputs {
+        decode::<R>(spec).map_or_else(|_| Outputs::new(), |typed| typed.predict(place))
+    }
+
+    fn reconcile(&self, desired: &Value, live: &Value) -> Value {
+        match (decode::<R>(desired), decode::<R>(live)) {
+            (Ok(desired), Ok(mut live)) => {
+                desired.reconcile(&mut live);
+                encode(&live)
+            }
+            _ => live.clone(),
+        }
+    }
+}
+
+impl<R: Resource> Driver for Erased<R> {
+    fn observe<'a>(
+        &self,
+        aws: &'a Aws,
+        identities: &'a [Name],
+    ) -> Boxed<'a, Vec<Result<Option<Live>, Fault>>> {
+        Box::pin(async move {
+            let erase = |Live { spec, outputs, phase }: Live<R>| Live {
+                spec: encode(&spec),
+                outputs,
+                phase,
+            };
+            let found = R::observe_all(aws, identities).await;
+            found.into_iter().map(|one| one.map(|live| live.map(erase))).collect()
+        })
+    }
+
+    fn create<'a>(&self, aws: &'a Aws, spec: &'a Resolved) -> Boxed<'a, Result<(), Fault>> {
+        Box::pin(async move { sent::<R>(spec.value())?.create(aws).await })
+    }
+
+    fn update<'a>(
+        &self,
+        aws: &'a Aws,
+        spec: &'a Resolved,
+        live: &'a Live,
+        diff: &'a Diff,
+    ) -> Boxed<'a, Result<(), Fault>> {
+        Box::pin(async move { sent::<R>(spec.value())?.update(aws, &typed(live)?, diff).await })
+    }
+
+    fn delete<'a>(
+        &self,
+        aws: &'a Aws,
+        identity: &'a Name,
+        live: &'a Live,
+    ) -> Boxed<'a, Result<(), Fault>> {
+        Box::pin(async move { R::delete(aws, identity, &typed(live)?).await })
+    }
+
+    fn purge<'a>(&self, aws: &'a Aws, identity: &'a Name) -> Boxed<'a, Result<(), Fault>> {
+        Box::pin(R::purge(aws, identity))
+    }
+
+    fn retire<'a>(
+        &self,
+        aws: &'a Aws,
+        identity: &'a Name,
+        live: &'a Live,
+    ) -> Boxed<'a, Result<(), Fault>> {
+        Box::pin(async move { R::retire(aws, identity, &typed(live)?).await })
+    }
+
+    fn contents<'a>(
+        &self,
+        aws: &'a Aws,
+        identity: &'a Name,
+    ) -> Boxed<'a, Result<Option<Contents>, Fault>> {
+        Box::pin(R::contents(aws, identity))
+    }
+
+    fn owned<'a>(&self, aws: &'a Aws) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
+        Box::pin(R::owned(aws))
+    }
+
+    fn from_arn(&self, arn: &str) -> Option<Name> {
+        R::from_arn(arn)
+    }
+}
