@@ -73,6 +73,7 @@ pub struct Owned {
     /// The id it had in the blueprint.
     pub id: String,
     pub identity: Name,
+    pub arn: Option<String>,
 }
 
 /// What a resource holds.

@@ -1,1 +1,103 @@
-//! (to come)
+//! `Desired -> Snapshot`: everything looked up at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::{join, join_all};
+
+use crate::blueprint::{Desired, Id};
+use crate::cloud::{Cloud, Fault, Owned};
+use crate::kind::{Live, Name, Place};
+use crate::plan::{Snapshot, Stray};
+
+/// Something could not be looked up, so nothing can be planned.
+#[derive(Debug, Clone)]
+pub struct Unknown {
+    /// The resources that were asked about; none: the search for what is ours failed.
+    pub ids: Vec<Id>,
+    pub fault: Fault,
+}
+
+/// Looks everything up, all kinds at once; every fault is told.
+pub async fn observe(
+    cloud: &dyn Cloud,
+    desired: &Desired,
+    place: &Place,
+) -> Result<Snapshot, Vec<Unknown>> {
+    let (found, owned) = join(nodes(cloud, desired), cloud.owned(&desired.owner)).await;
+    let found = found?;
+    let owned = owned.map_err(|fault| vec![Unknown { ids: Vec::new(), fault }])?;
+    let strays = strays(cloud, desired, &found, owned).await?;
+    Ok(Snapshot { place: place.clone(), found, strays })
+}
+
+type Found = BTreeMap<Id, Option<Live>>;
+
+async fn nodes(cloud: &dyn Cloud, desired: &Desired) -> Result<Found, Vec<Unknown>> {
+    let mut by_kind: BTreeMap<&str, (Vec<Id>, Vec<Name>)> = BTreeMap::new();
+    for (id, node) in &desired.nodes {
+        let (ids, identities) = by_kind.entry(node.kind.name()).or_default();
+        ids.push(id.clone());
+        identities.push(node.identity.clone());
+    }
+    let looks = by_kind.iter().map(|(kind, (_, identities))| cloud.observe(kind, identities));
+    let answers = join_all(looks).await;
+    let ids = by_kind.into_values().flat_map(|(ids, _)| ids);
+    let (mut found, mut unknown) = (Found::new(), Vec::new());
+    for (id, answer) in ids.zip(answers.into_iter().flatten()) {
+        match answer {
+            Ok(live) => {
+                found.insert(id, live);
+            }
+            Err(fault) => unknown.push(Unknown { ids: vec![id], fault }),
+        }
+    }
+    if unknown.is_empty() { Ok(found) } else { Err(unknown) }
+}
+
+/// An index of tags lags behind, so what it names is looked up before it is believed.
+async fn strays(
+    cloud: &dyn Cloud,
+    desired: &Desired,
+    found: &Found,
+    owned: Vec<Owned>,
+) -> Result<Vec<Stray>, Vec<Unknown>> {
+    let arns: BTreeSet<&str> = found
+        .values()
+        .flatten()
+        .filter_map(|live| live.outputs.get("arn").map(String::as_str))
+        .collect();
+    let named: BTreeSet<(&str, &Name)> =
+        desired.nodes.values().map(|node| (node.kind.name(), &node.identity)).collect();
+    let candidates: BTreeSet<Owned> = owned
+        .into_iter()
+        .filter(|owned| !owned.arn.as_deref().is_some_and(|arn| arns.contains(arn)))
+        .filter(|owned| !named.contains(&(owned.kind.as_str(), &owned.identity)))
+        .collect();
+    let looks = candidates.iter().map(|owned| async move {
+        let answer = cloud.observe(&owned.kind, std::slice::from_ref(&owned.identity)).await;
+        (owned, answer.into_iter().next())
+    });
+    let (mut strays, mut unknown) = (Vec::new(), Vec::new());
+    for (owned, answer) in join_all(looks).await {
+        match answer {
+            Some(Ok(Some(live))) if live.exists() && live.belongs_to(&desired.owner) => {
+                strays.extend(stray(cloud, owned, live));
+            }
+            Some(Err(fault)) => unknown.push(Unknown { ids: vec![Id::new(&owned.id)], fault }),
+            Some(Ok(_)) | None => {}
+        }
+    }
+    if unknown.is_empty() { Ok(strays) } else { Err(unknown) }
+}
+
+fn stray(cloud: &dyn Cloud, owned: &Owned, live: Live) -> Option<Stray> {
+    let kind = cloud.kind(&owned.kind)?;
+    Some(Stray {
+        kind: owned.kind.clone(),
+        id: owned.id.clone(),
+        identity: owned.identity.clone(),
+        live,
+        rank: kind.rank(),
+        holds_data: kind.holds_data(),
+    })
+}

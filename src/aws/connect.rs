@@ -67,10 +67,15 @@ async fn config(target: &Target) -> Result<SdkConfig, Fault> {
     Ok(loader.load().await)
 }
 
+#[expect(clippy::disallowed_methods, reason = "credentials and TLS are configured here")]
+fn environment(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
 /// TLS by rustls with ring; `HTTPS_PROXY` and `AWS_CA_BUNDLE` are honoured.
 fn http_client() -> Result<SharedHttpClient, Fault> {
     let mut trust = TrustStore::default();
-    if let Ok(path) = env::var("AWS_CA_BUNDLE") {
+    if let Some(path) = environment("AWS_CA_BUNDLE") {
         let wrong =
             |e| Fault::new(Class::Invalid, "AWS_CA_BUNDLE", format!("cannot read {path}: {e}"));
         trust.add_pem_certificate(fs::read(&path).map_err(wrong)?);

@@ -55,6 +55,24 @@ pub enum Severity {
     Warning,
 }
 
+impl<S> Live<S> {
+    /// Whether it is there: what is gone and only remembered is not.
+    pub fn exists(&self) -> bool {
+        !matches!(self.phase, Phase::Gone(_))
+    }
+}
+
+impl Live {
+    /// The value of a tag, as `pipeline:owner`.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.spec.get("tags")?.get(key)?.as_str()
+    }
+
+    pub fn belongs_to(&self, owner: &Owner) -> bool {
+        self.tag(place::OWNER_TAG) == Some(owner.0.as_str())
+    }
+}
+
 impl Flaw {
     pub fn error(path: impl Into<String>, what: impl Into<String>) -> Self {
         Self { path: path.into(), what: what.into(), hint: None, severity: Severity::Error }
@@ -93,8 +111,10 @@ pub trait Kind: Sync {
     fn schema(&self) -> Value;
     /// Whether deleting one loses data, which makes `protect` its default.
     fn holds_data(&self) -> bool;
-    /// Whether a replacement is made beside the old one, which ends afterwards.
-    fn retires(&self) -> bool;
+    /// Where a replacement is made beside the old one: the output that names the old one from then on.
+    fn retires(&self) -> Option<&'static str>;
+    /// Its turn where nothing else orders kinds: made in this order, deleted in reverse.
+    fn rank(&self) -> usize;
     /// Decodes into the kind's type, checks it, and encodes it back in full.
     fn normalize(&self, spec: &Value) -> Result<Normal, Flaw>;
     /// The outputs that follow from the spec and the place alone, without a call.

@@ -1,2 +1,327 @@
-//! (to come)
+//! `(Desired, Snapshot) -> Plan`: what to do, specific enough that nothing is left to decide.
+//! No clock, no I/O, no randomness.
+
+pub mod destroy;
 pub mod diff;
+pub mod known;
+pub mod order;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::blueprint::text::{Resolved, substitute};
+use crate::blueprint::{At, Desired, Id, Node, Protect};
+use crate::kind::place::OWNER_TAG;
+use crate::kind::{Kind, Live, Name, Outputs, Phase, Place};
+
+use diff::{Diff, diff};
+use order::{Needs, closure, order};
+
+/// What was found when everything was looked up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub place: Place,
+    pub found: BTreeMap<Id, Option<Live>>,
+    /// Ours by their tag, and not in the blueprint.
+    pub strays: Vec<Stray>,
+}
+
+/// A resource that carries our tag and that the blueprint does not name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stray {
+    pub kind: String,
+    /// The id that it had.
+    pub id: String,
+    pub identity: Name,
+    pub live: Live,
+    pub rank: usize,
+    pub holds_data: bool,
+}
+
+/// What the user allows and asks for, beyond the blueprint.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Take these over although they do not carry our tag.
+    pub adopt: BTreeSet<Id>,
+    /// Only these, and what they need; empty: everything.
+    pub targets: BTreeSet<Id>,
+    /// What only the default protects may be lost.
+    pub delete_data: bool,
+}
+
+/// Steps in the order in which they may be done.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// Why this plan may not be applied.
+    pub refusals: Vec<Refusal>,
+    /// What stays although it was meant: strays that hold data, and in a destroy what is not ours.
+    pub kept: Vec<Id>,
+}
+
+/// One resource and what is to be done about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Step {
+    pub id: Id,
+    pub kind: String,
+    pub identity: Name,
+    pub action: Action,
+    /// Steps that come first.
+    pub needs: BTreeSet<Id>,
+    /// Normal form; what is not known yet is still spelled as its reference.
+    pub spec: Value,
+    /// Fields left to others.
+    pub ignore: Vec<String>,
+    pub on_demand: bool,
+    /// Ours by its tag, and not in the blueprint.
+    pub stray: bool,
+    /// Deleting or replacing it loses what it holds.
+    pub loses_data: bool,
+    pub at: Option<At>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Keep(Outputs),
+    /// It exists only while there is work; the text tells of the last time.
+    Dormant(Option<String>),
+    /// The text tells what is taken back, where AWS still remembers one.
+    Create(Option<String>),
+    Update(Diff),
+    Replace(Reason),
+    Delete,
+}
+
+/// Why a resource has to be replaced; there is no replacement without one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Fields that AWS cannot change in place, among all that differ.
+    Fields(Diff),
+    /// AWS gave up on it.
+    Failed(String),
+}
+
+/// Why there is nothing to apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// It exists under our name, without our tag.
+    NotOurs { id: Id, kind: String, identity: Name, owner: Option<String> },
+    /// It is protected, and the plan would delete or replace it.
+    Protected { id: Id, kind: String, identity: Name, protect: Protect, verb: &'static str },
+    /// With its references filled in, it is no longer a spec of its kind.
+    Malformed { id: Id, why: String },
+}
+
+impl Plan {
+    /// Whether live is as it should be.
+    pub fn is_noop(&self) -> bool {
+        self.steps.iter().all(|step| !step.action.changes())
+    }
+
+    pub fn changes(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.action.changes())
+    }
+}
+
+impl Action {
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::Keep(_) | Self::Dormant(_))
+    }
+}
+
+/// What must be done for live to be as `desired`.
+pub fn plan(desired: &Desired, snapshot: &Snapshot, choice: &Choice) -> Plan {
+    let needs: Needs =
+        desired.nodes.iter().map(|(id, node)| (id.clone(), node.needs.clone())).collect();
+    let wanted = if choice.targets.is_empty() {
+        needs.keys().cloned().collect()
+    } else {
+        closure(&choice.targets, &needs)
+    };
+    let mut planner =
+        Planner { desired, snapshot, choice, known: BTreeMap::new(), plan: Plan::default() };
+    for id in order(&needs).expect("the loader refuses cycles") {
+        let node = &desired.nodes[&id];
+        planner.node(&id, node, wanted.contains(&id));
+    }
+    if choice.targets.is_empty() {
+        planner.strays();
+    }
+    planner.plan
+}
+
+struct Planner<'a> {
+    desired: &'a Desired,
+    snapshot: &'a Snapshot,
+    choice: &'a Choice,
+    /// Outputs of what comes earlier, as far as they are known now.
+    known: BTreeMap<Id, Outputs>,
+    plan: Plan,
+}
+
+impl Planner<'_> {
+    fn node(&mut self, id: &Id, node: &Node, wanted: bool) {
+        let live = self.snapshot.found.get(id).and_then(Option::as_ref);
+        let spec = match substitute(node.kind, &node.spec, &self.known) {
+            Ok(spec) => spec,
+            Err(why) => {
+                self.plan.refusals.push(Refusal::Malformed { id: id.clone(), why });
+                node.spec.clone()
+            }
+        };
+        let action = self.action(id, node, &spec, live);
+        self.known.insert(
+            id.clone(),
+            known::outputs(node.kind, &action, &spec, live, &self.snapshot.place),
+        );
+        if !wanted {
+            return;
+        }
+        let loses_data = matches!(action, Action::Replace(_)) && node.kind.holds_data();
+        let retired = match &action {
+            Action::Replace(_) => live.and_then(|live| live.outputs.get(node.kind.retires()?)),
+            _ => None,
+        };
+        let step = Step {
+            id: id.clone(),
+            kind: node.kind.name().into(),
+            identity: node.identity.clone(),
+            action,
+            needs: node.needs.clone(),
+            spec,
+            ignore: node.ignore.clone(),
+            on_demand: node.on_demand,
+            stray: false,
+            loses_data,
+            at: Some(node.at),
+        };
+        let predecessor = retired.map(|old| predecessor(&step, old));
+        self.plan.steps.push(step);
+        self.plan.steps.extend(predecessor);
+    }
+
+    fn action(&mut self, id: &Id, node: &Node, spec: &Value, live: Option<&Live>) -> Action {
+        let Some(live) = live.filter(|live| live.exists()) else {
+            let last = live.and_then(|live| match &live.phase {
+                Phase::Gone(how) => Some(how.clone()),
+                _ => None,
+            });
+            return if node.on_demand { Action::Dormant(last) } else { Action::Create(last) };
+        };
+        if matches!(live.phase, Phase::Leaving(_)) {
+            return Action::Create(None);
+        }
+        if !live.belongs_to(&self.desired.owner) && !self.choice.adopt.contains(id) {
+            let owner = live.tag(OWNER_TAG).map(str::to_owned);
+            let (kind, identity) = (node.kind.name().into(), node.identity.clone());
+            self.plan.refusals.push(Refusal::NotOurs { id: id.clone(), kind, identity, owner });
+            return Action::Keep(live.outputs.clone());
+        }
+        if let Phase::Failed(why) = &live.phase {
+            self.guard(id, node, "replaced");
+            return Action::Replace(Reason::Failed(why.clone()));
+        }
+        let found = compare(node.kind, spec, live, &node.ignore);
+        if found.is_empty() {
+            Action::Keep(live.outputs.clone())
+        } else if found.replaces() {
+            self.guard(id, node, "replaced");
+            Action::Replace(Reason::Fields(found))
+        } else {
+            Action::Update(found)
+        }
+    }
+
+    /// Refuses to lose what is protected.
+    fn guard(&mut self, id: &Id, node: &Node, verb: &'static str) {
+        if !may_go(node.protect, self.choice) {
+            let (kind, identity) = (node.kind.name().into(), node.identity.clone());
+            let protect = node.protect;
+            self.plan.refusals.push(Refusal::Protected {
+                id: id.clone(),
+                kind,
+                identity,
+                protect,
+                verb,
+            });
+        }
+    }
+
+    /// What is ours and no longer in the blueprint goes last, in the reverse of the kinds' order.
+    fn strays(&mut self) {
+        let others: BTreeSet<Id> = self.plan.steps.iter().map(|step| step.id.clone()).collect();
+        let (gone, kept): (Vec<_>, Vec<_>) = self
+            .snapshot
+            .strays
+            .iter()
+            .partition(|stray| !stray.holds_data || self.choice.delete_data);
+        self.plan.kept.extend(kept.into_iter().map(stray_id));
+        for stray in by_rank(&gone) {
+            let before =
+                gone.iter().filter(|other| other.rank > stray.rank).map(|other| stray_id(other));
+            let needs = others.iter().cloned().chain(before).collect();
+            self.plan.steps.push(stray_step(stray, needs));
+        }
+    }
+}
+
+pub(crate) fn may_go(protect: Protect, choice: &Choice) -> bool {
+    match protect {
+        Protect::No => true,
+        Protect::ByDefault => choice.delete_data,
+        Protect::Written => false,
+    }
+}
+
+/// Later kinds first: they may use the earlier ones.
+fn by_rank<'a>(strays: &[&'a Stray]) -> Vec<&'a Stray> {
+    let mut sorted = strays.to_vec();
+    sorted.sort_by_key(|stray| (std::cmp::Reverse(stray.rank), stray_id(stray)));
+    sorted
+}
+
+pub(crate) fn stray_id(stray: &Stray) -> Id {
+    Id(format!("{}/{}", stray.kind, stray.identity))
+}
+
+pub(crate) fn stray_step(stray: &Stray, needs: BTreeSet<Id>) -> Step {
+    Step {
+        id: stray_id(stray),
+        kind: stray.kind.clone(),
+        identity: stray.identity.clone(),
+        action: Action::Delete,
+        needs,
+        spec: stray.live.spec.clone(),
+        ignore: Vec::new(),
+        on_demand: false,
+        stray: true,
+        loses_data: stray.holds_data,
+        at: None,
+    }
+}
+
+/// The old one of a replacement that is made beside it: it ends once its successor stands.
+fn predecessor(successor: &Step, old: &str) -> Step {
+    Step {
+        id: Id(format!("{} ({old})", successor.id)),
+        identity: Name::new(old),
+        action: Action::Delete,
+        needs: BTreeSet::from([successor.id.clone()]),
+        ..successor.clone()
+    }
+}
+
+/// What differs, in meaning, on the fields that are ours to look after.
+pub fn compare(kind: &dyn Kind, spec: &Value, live: &Live, ignore: &[String]) -> Diff {
+    diff(spec, &kind.reconcile(spec, &live.spec), kind.rules()).ignoring(ignore)
+}
+
+/// The same for a spec that is ready to be sent.
+pub fn remaining(kind: &dyn Kind, spec: &Resolved, live: &Live, ignore: &[String]) -> Diff {
+    compare(kind, spec.value(), live, ignore)
+}

@@ -1,5 +1,6 @@
 //! Every kind of resource: one file each, one list that names them all.
 
+mod account;
 mod kinesis_stream;
 
 use std::marker::PhantomData;
@@ -28,8 +29,8 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
     const RULES: &'static [Rule] = &[];
     /// Deleting one loses data.
     const HOLDS_DATA: bool = false;
-    /// A replacement is made beside the old one, which is retired first.
-    const RETIRES: bool = false;
+    /// A replacement is made beside the old one, which is retired first and then goes by this output.
+    const RETIRES: Option<&'static str> = None;
 
     fn identity(&self) -> Name;
 
@@ -133,7 +134,7 @@ pub trait Driver: Kind {
         identity: &'a Name,
     ) -> Boxed<'a, Result<Option<Contents>, Fault>>;
     fn owned<'a>(&self, aws: &'a Aws) -> Boxed<'a, Result<Vec<Owned>, Fault>>;
-    fn from_arn(&self, arn: &str) -> Option<Name>;
+    fn named_by(&self, arn: &str) -> Option<Name>;
 }
 
 struct Erased<R>(PhantomData<fn() -> R>);
@@ -181,8 +182,12 @@ impl<R: Resource> Kind for Erased<R> {
         R::HOLDS_DATA
     }
 
-    fn retires(&self) -> bool {
+    fn retires(&self) -> Option<&'static str> {
         R::RETIRES
+    }
+
+    fn rank(&self) -> usize {
+        KINDS.iter().position(|kind| kind.name() == R::KIND).unwrap_or(KINDS.len())
     }
 
     fn normalize(&self, spec: &Value) -> Result<Normal, Flaw> {
@@ -275,7 +280,7 @@ impl<R: Resource> Driver for Erased<R> {
         Box::pin(R::owned(aws))
     }
 
-    fn from_arn(&self, arn: &str) -> Option<Name> {
+    fn named_by(&self, arn: &str) -> Option<Name> {
         R::from_arn(arn)
     }
 }

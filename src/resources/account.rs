@@ -1,0 +1,121 @@
+//! `Cloud` by the SDK: each call goes to its kind's driver.
+
+use aws_sdk_resourcegroupstagging::Client;
+use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
+use futures_util::future::{join, join_all};
+
+use crate::aws::{Aws, During};
+use crate::blueprint::text::Resolved;
+use crate::cloud::{Boxed, Class, Cloud, Contents, Fault, Owned};
+use crate::kind::place::{ID_TAG, OWNER_TAG};
+use crate::kind::{Kind, Live, Name, Owner};
+use crate::plan::diff::Diff;
+
+use super::{Driver, KINDS, driver_of};
+
+fn driver(kind: &str) -> Result<&'static dyn Driver, Fault> {
+    driver_of(kind)
+        .ok_or_else(|| Fault::new(Class::Invalid, "kind", format!("there is no kind `{kind}`")))
+}
+
+impl Cloud for Aws {
+    fn kind(&self, name: &str) -> Option<&dyn Kind> {
+        driver_of(name).map(|driver| driver as &dyn Kind)
+    }
+
+    fn observe<'a>(
+        &'a self,
+        kind: &'a str,
+        identities: &'a [Name],
+    ) -> Boxed<'a, Vec<Result<Option<Live>, Fault>>> {
+        match driver(kind) {
+            Ok(driver) => driver.observe(self, identities),
+            Err(fault) => {
+                Box::pin(async move { identities.iter().map(|_| Err(fault.clone())).collect() })
+            }
+        }
+    }
+
+    fn owned<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
+        Box::pin(async move {
+            let (tagged, listed) =
+                join(tagged(self, owner), join_all(KINDS.iter().map(|kind| kind.owned(self))))
+                    .await;
+            let mut owned = tagged?;
+            for found in listed {
+                owned.extend(found?);
+            }
+            Ok(owned)
+        })
+    }
+
+    fn create<'a>(&'a self, kind: &'a str, spec: &'a Resolved) -> Boxed<'a, Result<(), Fault>> {
+        Box::pin(async move { driver(kind)?.create(self, spec).await })
+    }
+
+    fn update<'a>(
+        &'a self,
+        kind: &'a str,
+        spec: &'a Resolved,
+        live: &'a Live,
+        diff: &'a Diff,
+    ) -> Boxed<'a, Result<(), Fault>> {
+        Box::pin(async move { driver(kind)?.update(self, spec, live, diff).await })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        kind: &'a str,
+        identity: &'a Name,
+        live: &'a Live,
+    ) -> Boxed<'a, Result<(), Fault>> {
+        Box::pin(async move { driver(kind)?.delete(self, identity, live).await })
+    }
+
+    fn purge<'a>(&'a self, kind: &'a str, identity: &'a Name) -> Boxed<'a, Result<(), Fault>> {
+        Box::pin(async move { driver(kind)?.purge(self, identity).await })
+    }
+
+    fn retire<'a>(
+        &'a self,
+        kind: &'a str,
+        identity: &'a Name,
+        live: &'a Live,
+    ) -> Boxed<'a, Result<(), Fault>> {
+        Box::pin(async move { driver(kind)?.retire(self, identity, live).await })
+    }
+
+    fn contents<'a>(
+        &'a self,
+        kind: &'a str,
+        identity: &'a Name,
+    ) -> Boxed<'a, Result<Option<Contents>, Fault>> {
+        Box::pin(async move { driver(kind)?.contents(self, identity).await })
+    }
+}
+
+/// One call for all services that the tagging API covers. It lags behind: what it names has to be
+/// looked up before it is believed.
+async fn tagged(aws: &Aws, owner: &Owner) -> Result<Vec<Owned>, Fault> {
+    let operation = "tag:GetResources";
+    let ours = TagFilter::builder().key(OWNER_TAG).values(&owner.0).build();
+    let mut pages = Client::new(&aws.config)
+        .get_resources()
+        .tag_filters(ours)
+        .into_paginator()
+        .page_size(100)
+        .send();
+    let mut owned = Vec::new();
+    while let Some(page) = pages.next().await {
+        owned.extend(page.during(operation)?.resource_tag_mapping_list().iter().filter_map(named));
+    }
+    Ok(owned)
+}
+
+fn named(mapping: &ResourceTagMapping) -> Option<Owned> {
+    let arn = mapping.resource_arn()?;
+    let (kind, identity) =
+        KINDS.iter().find_map(|kind| Some((kind.name(), kind.named_by(arn)?)))?;
+    let id = mapping.tags().iter().find(|tag| tag.key() == ID_TAG).map_or("", |tag| tag.value());
+    Some(Owned { kind: kind.into(), id: id.into(), identity, arn: Some(arn.into()) })
+}
