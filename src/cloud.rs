@@ -149,3 +149,65 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// What runs jobs: clusters that take steps, and a bucket that keeps what jobs need and left.
+///
+/// Guarantees: `submit` is sent at most once a call; every other function changes nothing twice.
+pub trait Runner {
+    fn read<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<Option<Vec<u8>>, Fault>>;
+    fn exists<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<bool, Fault>>;
+    fn write<'a>(&'a self, object: &'a Object, content: Vec<u8>) -> Boxed<'a, Result<(), Fault>>;
+    /// The keys below a prefix; a bucket that is not there holds none.
+    fn list<'a>(&'a self, prefix: &'a Object) -> Boxed<'a, Result<Vec<String>, Fault>>;
+
+    fn submit<'a>(&'a self, cluster: &'a str, work: &'a Work) -> Boxed<'a, Result<(), Fault>>;
+    /// The newest step of that name on the cluster.
+    fn find<'a>(
+        &'a self,
+        cluster: &'a str,
+        name: &'a str,
+    ) -> Boxed<'a, Result<Option<Progress>, Fault>>;
+    fn cancel<'a>(&'a self, cluster: &'a str, step: &'a str) -> Boxed<'a, Result<(), Fault>>;
+    /// Names of the steps that wait or run there.
+    fn active<'a>(&'a self, cluster: &'a str) -> Boxed<'a, Result<Vec<String>, Fault>>;
+}
+
+/// An object in S3, or what its key starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    pub bucket: String,
+    pub key: String,
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// Work for a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// It carries the job and its input, so that the same work is found again.
+    pub name: String,
+    pub jar: String,
+    pub args: Vec<String>,
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    pub step: String,
+    pub state: State,
+    /// What the service says about a failure.
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Pending,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+}

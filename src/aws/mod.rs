@@ -1,6 +1,7 @@
 //! The SDK: credentials, one HTTP client, and AWS's errors as faults.
 
 pub mod connect;
+mod emr_steps;
 pub mod fault;
 pub mod pace;
 

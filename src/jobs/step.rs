@@ -1,0 +1,305 @@
+//! One run of one job: find it or submit it, then follow it to its end.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::apply::retry;
+use crate::blueprint::{Id, Job};
+use crate::cloud::{Class, Fault, Object, Progress, State, Work};
+use crate::kind::Outputs;
+
+use super::run::{Event, Failure, Force, Jobs, Success, WhyFailed};
+use super::{Input, cause, spark};
+
+/// A cluster can end itself between the look and the submission; twice in a row is something else.
+const ROUNDS: u32 = 3;
+/// A submission whose answer was lost shows in the list of steps within this time.
+const LISTED_WITHIN: Duration = Duration::from_secs(120);
+/// How often the driver's log is read: EMR writes it every few minutes.
+const LOG_EVERY: Duration = Duration::from_secs(5);
+/// EMR writes the log for the last time shortly after the end.
+const LOG_WITHIN: Duration = Duration::from_secs(300);
+/// A step that was told to stop is gone, or as good as gone, by then.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(60);
+
+/// One attempt at one job.
+pub struct Attempt<'a> {
+    pub jobs: &'a Jobs<'a>,
+    pub id: &'a Id,
+    pub job: &'a Job,
+    pub input: &'a Input,
+    pub force: Force,
+}
+
+/// Where a submitted job runs and logs.
+struct Place {
+    cluster: String,
+    log_uri: Option<String>,
+}
+
+impl Attempt<'_> {
+    pub async fn run(&self) -> Result<Success, Failure> {
+        let started = Instant::now();
+        let name = format!("{}#{}", self.id, self.input.hash);
+        let script = self.jobs.artifacts.script(&self.input.script);
+        self.upload(&script).await?;
+        for _ in 0..ROUNDS {
+            let place = self.place().await?;
+            let found =
+                self.jobs.runner.find(&place.cluster, &name).await.map_err(WhyFailed::from)?;
+            if let Some(step) = self.already(found) {
+                return self.follow(&place, &name, step, started).await;
+            }
+            match self.submit(&place, &name, &script).await? {
+                Some(step) => return self.follow(&place, &name, step, started).await,
+                None => continue,
+            }
+        }
+        Err(WhyFailed::Cluster(format!("the cluster ended {ROUNDS} times before it took the job"))
+            .into())
+    }
+
+    async fn upload(&self, script: &Object) -> Result<(), Failure> {
+        let runner = self.jobs.runner;
+        if !runner.exists(script).await.map_err(WhyFailed::from)? {
+            let content = self.input.script.content.clone();
+            runner.write(script, content).await.map_err(WhyFailed::from)?;
+        }
+        Ok(())
+    }
+
+    async fn place(&self) -> Result<Place, Failure> {
+        let outputs: Outputs = self.jobs.cluster(&self.job.cluster).await?;
+        let cluster = outputs.get("cluster_id").cloned();
+        let cluster = cluster.ok_or_else(|| WhyFailed::Cluster("it has no id".into()))?;
+        Ok(Place { cluster, log_uri: outputs.get("log_uri").cloned() })
+    }
+
+    /// A step of this very work that need not be submitted again.
+    fn already(&self, found: Option<Progress>) -> Option<Progress> {
+        found.filter(|step| match step.state {
+            State::Pending | State::Running => true,
+            State::Completed => self.force == Force::No,
+            State::Failed | State::Cancelled => false,
+        })
+    }
+
+    /// `None`: the cluster is ending, so another one is needed.
+    async fn submit(
+        &self,
+        place: &Place,
+        name: &str,
+        script: &Object,
+    ) -> Result<Option<Progress>, Failure> {
+        let before = self.jobs.runner.find(&place.cluster, name).await.map_err(WhyFailed::from)?;
+        let work = Work {
+            name: name.to_owned(),
+            jar: spark::JAR.to_owned(),
+            args: spark::submit(&self.input.conf, &script.to_string(), &self.input.args),
+        };
+        self.jobs.reporter.job(&Event::Submitting(self.id, &place.cluster));
+        match self.jobs.runner.submit(&place.cluster, &work).await {
+            Ok(()) => {}
+            Err(fault) if matches!(fault.class, Class::Lost | Class::Broken) => {}
+            Err(fault) if fault.class == Class::Conflict => return Ok(None),
+            Err(fault) => return Err(WhyFailed::Refused(fault).into()),
+        }
+        self.listed(place, name, before.map(|step| step.step)).await.map(Some)
+    }
+
+    /// The step as the cluster lists it: what was sent once is looked for, never sent again.
+    async fn listed(
+        &self,
+        place: &Place,
+        name: &str,
+        before: Option<String>,
+    ) -> Result<Progress, Failure> {
+        let started = Instant::now();
+        for look in 0.. {
+            let found =
+                self.jobs.runner.find(&place.cluster, name).await.map_err(WhyFailed::from)?;
+            if let Some(step) = found.filter(|step| Some(&step.step) != before.as_ref()) {
+                return Ok(step);
+            }
+            if started.elapsed() > LISTED_WITHIN {
+                break;
+            }
+            pause(retry::poll(look)).await;
+        }
+        let why = format!(
+            "`{name}` was submitted to {} and is not listed there; run again",
+            place.cluster
+        );
+        Err(WhyFailed::Cluster(why).into())
+    }
+
+    async fn follow(
+        &self,
+        place: &Place,
+        name: &str,
+        mut step: Progress,
+        started: Instant,
+    ) -> Result<Success, Failure> {
+        let mut told = Told::default();
+        let mut look = 0;
+        while matches!(step.state, State::Pending | State::Running) {
+            let elapsed = started.elapsed();
+            self.jobs.reporter.job(&Event::Running(self.id, &step, elapsed));
+            if self.job.timeout.is_some_and(|timeout| elapsed.as_secs() > timeout.seconds) {
+                return self.out_of_time(place, name, &step).await;
+            }
+            pause(retry::poll(look)).await;
+            look += 1;
+            if step.state == State::Running && told.at.is_none_or(|at| at.elapsed() > LOG_EVERY) {
+                self.tell_output(place, &step, &mut told).await;
+            }
+            step = self.look(place, name, step).await?;
+        }
+        self.tell_output(place, &step, &mut told).await;
+        let seconds = started.elapsed().as_secs();
+        self.remember(place, &step, seconds).await?;
+        if step.state == State::Completed {
+            let (step, cluster) = (step.step, place.cluster.clone());
+            return Ok(Success { step, cluster, seconds });
+        }
+        Err(self.failure(place, &step).await)
+    }
+
+    async fn look(&self, place: &Place, name: &str, last: Progress) -> Result<Progress, Failure> {
+        match self.jobs.runner.find(&place.cluster, name).await {
+            Ok(Some(step)) => Ok(step),
+            Ok(None) => Ok(last),
+            Err(fault) if matches!(fault.class, Class::Throttled | Class::Lost | Class::Broken) => {
+                Ok(last)
+            }
+            Err(fault) => Err(WhyFailed::Refused(fault).into()),
+        }
+    }
+
+    async fn out_of_time(
+        &self,
+        place: &Place,
+        name: &str,
+        step: &Progress,
+    ) -> Result<Success, Failure> {
+        self.jobs.runner.cancel(&place.cluster, &step.step).await.map_err(WhyFailed::from)?;
+        let started = Instant::now();
+        let mut now = step.clone();
+        while matches!(now.state, State::Pending | State::Running)
+            && started.elapsed() < CANCELLED_WITHIN
+        {
+            pause(Duration::from_secs(1)).await;
+            now = self.look(place, name, now).await?;
+        }
+        let limit = self.job.timeout.map_or_else(String::new, |timeout| timeout.to_string());
+        let log = place.log(step);
+        Err(Failure { why: WhyFailed::TimedOut(limit), log, step: Some(step.step.clone()) })
+    }
+
+    /// A success goes on record, so that the same input is not run again; the last run of all is
+    /// where `logs` and `status` look.
+    async fn remember(&self, place: &Place, step: &Progress, seconds: u64) -> Result<(), Failure> {
+        let record = json!({
+            "version": 1, "job": self.id, "input": self.input.hash, "params": self.input.params,
+            "cluster": place.cluster, "step": step.step, "seconds": seconds,
+            "state": format!("{:?}", step.state).to_lowercase(), "log": place.log(step),
+        });
+        let content = record.to_string().into_bytes();
+        let (artifacts, runner) = (&self.jobs.artifacts, self.jobs.runner);
+        if step.state == State::Completed {
+            let object = artifacts.record(self.id, &self.input.hash);
+            runner.write(&object, content.clone()).await.map_err(WhyFailed::from)?;
+        }
+        runner.write(&artifacts.last(self.id), content).await.map_err(WhyFailed::from)?;
+        Ok(())
+    }
+
+    async fn failure(&self, place: &Place, step: &Progress) -> Failure {
+        let log = place.log(step);
+        let found = match place.logs(step) {
+            Some(logs) => self.cause(&logs).await,
+            None => None,
+        };
+        let why = match (found, step.state) {
+            (Some(cause), _) => cause,
+            (None, State::Cancelled) => {
+                step.reason.clone().unwrap_or_else(|| "it was cancelled".into())
+            }
+            (None, _) => step.reason.clone().unwrap_or_else(|| "EMR gives no reason".into()),
+        };
+        Failure { why: WhyFailed::Job(why), log, step: Some(step.step.clone()) }
+    }
+
+    async fn cause(&self, logs: &[Object; 2]) -> Option<String> {
+        let started = Instant::now();
+        loop {
+            let mut written = false;
+            for log in logs {
+                if let Ok(Some(text)) = self.jobs.read_log(log).await {
+                    written = true;
+                    if let Some(cause) = cause::cause(&text) {
+                        return Some(cause);
+                    }
+                }
+            }
+            if written || started.elapsed() > LOG_WITHIN {
+                return None;
+            }
+            self.jobs.reporter.job(&Event::WaitingForLog(self.id));
+            pause(LOG_EVERY).await;
+        }
+    }
+
+    /// Tells what the driver printed since the last look.
+    async fn tell_output(&self, place: &Place, step: &Progress, told: &mut Told) {
+        told.at = Some(Instant::now());
+        let Some([stdout, _]) = place.logs(step) else { return };
+        let Ok(Some(text)) = self.jobs.read_log(&stdout).await else { return };
+        let lines: Vec<&str> = text.lines().collect();
+        for line in lines.iter().skip(told.lines) {
+            self.jobs.reporter.job(&Event::Output(self.id, line));
+        }
+        told.lines = told.lines.max(lines.len());
+    }
+}
+
+/// How much of the driver's output was told, and when it was last read.
+#[derive(Default)]
+struct Told {
+    lines: usize,
+    at: Option<Instant>,
+}
+
+impl Place {
+    fn folder(&self, step: &Progress) -> Option<String> {
+        let base = self.log_uri.as_deref()?.trim_end_matches('/');
+        Some(format!("{base}/{}/steps/{}/", self.cluster, step.step))
+    }
+
+    fn log(&self, step: &Progress) -> Option<String> {
+        self.folder(step)
+    }
+
+    /// A Python driver's exceptions are in its standard output, the JVM's in its standard error.
+    fn logs(&self, step: &Progress) -> Option<[Object; 2]> {
+        let folder = self.folder(step)?;
+        let (bucket, key) = folder.split_once("://")?.1.split_once('/')?;
+        Some(
+            ["stdout.gz", "stderr.gz"]
+                .map(|file| Object { bucket: bucket.to_owned(), key: format!("{key}{file}") }),
+        )
+    }
+}
+
+impl From<Fault> for WhyFailed {
+    fn from(fault: Fault) -> Self {
+        Self::Refused(fault)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a job is followed by looking at it")]
+async fn pause(wait: Duration) {
+    tokio::time::sleep(wait).await;
+}

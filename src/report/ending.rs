@@ -1,0 +1,152 @@
+//! How a run ended: what exists, what failed and why, and what to do next.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::apply::next::Stop;
+use crate::apply::{Outcome, Report};
+use crate::blueprint::{Desired, Id};
+use crate::jobs::run::{Failure, JobOutcome, WhyFailed};
+use crate::observe::Unknown;
+use crate::plan::Plan;
+
+use super::style::Style;
+
+pub fn applied(desired: &Desired, plan: &Plan, report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    let (mut done, mut left) = (0, 0);
+    for step in plan.changes() {
+        match report.outcomes.get(&step.id) {
+            Some(Outcome::Done(_)) => done += 1,
+            Some(Outcome::Failed(stop)) => {
+                let place = step.at.map_or_else(String::new, |at| {
+                    format!("\n  --> {}:{}:{}", desired.file.display(), at.line, at.column)
+                });
+                let what = format!("{} {}", step.kind, step.identity);
+                let _ = writeln!(
+                    out,
+                    "{}: `{}` ({what}): {}{place}",
+                    style.bad("failed"),
+                    step.id,
+                    stopped(stop)
+                );
+                if let Some(hint) = hint(stop) {
+                    let _ = writeln!(out, "  hint: {hint}");
+                }
+            }
+            Some(Outcome::Skipped(cause)) => {
+                let _ = writeln!(
+                    out,
+                    "{}: `{}`, because `{cause}` failed",
+                    style.care("skipped"),
+                    step.id
+                );
+                left += 1;
+            }
+            Some(Outcome::Interrupted) | None => left += 1,
+        }
+    }
+    let _ = match (report.succeeded(), report.interrupted()) {
+        (true, _) if done == 0 => Ok(()),
+        (true, _) => writeln!(out, "Applied: {done} changed, live is as the blueprint says"),
+        (_, true) => {
+            writeln!(
+                out,
+                "Stopped: {done} changed, {left} not reached; the same command goes on from here"
+            )
+        }
+        _ => writeln!(
+            out,
+            "{done} changed, {left} not reached; mend the cause and run the same command again"
+        ),
+    };
+    out
+}
+
+pub fn stopped(stop: &Stop) -> String {
+    match stop {
+        Stop::Refused(fault) => fault.to_string(),
+        Stop::Failed(why) => format!("AWS gave up on it: {why}"),
+        Stop::Stale(why) => format!("live moved since the plan: {why}"),
+        Stop::Stuck(paths) => {
+            format!("AWS took the change and does not show it: {}", paths.join(", "))
+        }
+        Stop::NotOurs(Some(owner)) => format!("it belongs to `{owner}`"),
+        Stop::NotOurs(None) => "it carries no owner tag of ours".into(),
+        Stop::Unresolved(why) => why.clone(),
+        Stop::TimedOut(why) => format!("it took too long: {why}"),
+    }
+}
+
+fn hint(stop: &Stop) -> Option<String> {
+    use crate::cloud::Class;
+    let hint = match stop {
+        Stop::Refused(fault) => match fault.class {
+            Class::Denied => {
+                format!("the credentials in use need permission for {}", fault.operation)
+            }
+            Class::NotEmpty => {
+                "it holds data; --delete-data lets it go, and what it holds with it".into()
+            }
+            Class::Lost => "AWS could not be reached; check the network and --endpoint-url".into(),
+            _ => return None,
+        },
+        Stop::Stale(_) => "plan again".into(),
+        Stop::NotOurs(_) => "take it over with --adopt, or use another name".into(),
+        _ => return None,
+    };
+    Some(hint)
+}
+
+pub fn ran(outcomes: &BTreeMap<Id, JobOutcome>, style: Style) -> String {
+    let mut out = String::new();
+    for (id, outcome) in outcomes {
+        let _ = match outcome {
+            JobOutcome::Succeeded(success) => writeln!(
+                out,
+                "{}: job `{id}` in {} s (step {} on {})",
+                style.good("succeeded"),
+                success.seconds,
+                success.step,
+                success.cluster
+            ),
+            JobOutcome::Failed(failure) => writeln!(out, "{}", failed(id, failure, style)),
+            JobOutcome::Skipped(cause) => {
+                writeln!(out, "{}: job `{id}`, because `{cause}` failed", style.care("skipped"))
+            }
+        };
+    }
+    out
+}
+
+pub fn failed(id: &Id, failure: &Failure, style: Style) -> String {
+    let why = match &failure.why {
+        WhyFailed::Job(why) | WhyFailed::Cluster(why) | WhyFailed::Input(why) => why.clone(),
+        WhyFailed::TimedOut(limit) => {
+            format!("it ran longer than its timeout of {limit} and was cancelled")
+        }
+        WhyFailed::Refused(fault) => fault.to_string(),
+    };
+    let log = failure.log.as_ref().map_or_else(String::new, |log| format!("\n  log: {log}"));
+    format!("{}: job `{id}`: {why}{log}", style.bad("failed"))
+}
+
+pub fn unknown(desired: &Desired, unknown: &[Unknown], style: Style) -> String {
+    let mut out = String::new();
+    for Unknown { ids, fault } in unknown {
+        let what = match ids.first() {
+            Some(id) => format!("`{id}` cannot be looked up"),
+            None => "the search for what is ours failed".into(),
+        };
+        let _ = writeln!(out, "{}: {what}: {fault}", style.bad("error"));
+        let node = ids.first().and_then(|id| desired.nodes.get(id));
+        if let Some(node) = node {
+            let (line, column) = (node.at.line, node.at.column);
+            let _ = writeln!(out, "  --> {}:{line}:{column}", desired.file.display());
+        }
+        if let Some(hint) = hint(&Stop::Refused(fault.clone())) {
+            let _ = writeln!(out, "  hint: {hint}");
+        }
+    }
+    out
+}
