@@ -1,1 +1,7 @@
-fn main() {}
+//! Parse, run, exit code: nothing else.
+
+use pipeline::cli;
+
+fn main() -> cli::Exit {
+    cli::main()
+}

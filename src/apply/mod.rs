@@ -64,6 +64,11 @@ impl Report {
         self.outcomes.values().all(|outcome| matches!(outcome, Outcome::Done(_)))
     }
 
+    /// Whether a step found that live had moved since the plan.
+    pub fn stale(&self) -> bool {
+        self.outcomes.values().any(|outcome| matches!(outcome, Outcome::Failed(Stop::Stale(_))))
+    }
+
     pub fn interrupted(&self) -> bool {
         self.outcomes.values().any(|outcome| matches!(outcome, Outcome::Interrupted))
     }

@@ -63,6 +63,14 @@ pub fn applied(desired: &Desired, plan: &Plan, report: &Report, style: Style) ->
     out
 }
 
+pub fn destroyed(desired: &Desired, plan: &Plan, report: &Report, style: Style) -> String {
+    if report.succeeded() {
+        let gone = super::count(plan.changes().count() as u64, "resource");
+        return format!("Destroyed: {gone} gone");
+    }
+    applied(desired, plan, report, style)
+}
+
 pub fn stopped(stop: &Stop) -> String {
     match stop {
         Stop::Refused(fault) => fault.to_string(),

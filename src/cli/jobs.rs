@@ -1,0 +1,108 @@
+//! `pipeline run`: jobs now, again or with other parameters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::io::{IsTerminal, stderr};
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+
+use crate::apply::{PARALLEL, Run as ApplyRun};
+use crate::blueprint::{Id, When};
+use crate::jobs::run::{Force, JobOutcome, Jobs, run as run_jobs};
+use crate::plan::{Choice, plan};
+use crate::report::live::Progress;
+use crate::report::style::Style;
+use crate::report::{ending, say, text};
+
+use super::account::Session;
+use super::apply::artifacts;
+use super::args::{Args, Run};
+use super::outcome::{Error, Exit};
+use super::signals::Signals;
+
+pub async fn run(command: &Run, args: &Args) -> Result<Exit, Error> {
+    let session = Session::open(&command.source, &command.account).await?;
+    let style = args.style();
+    let chosen = chosen(&session, command)?;
+    let snapshot = session.observe(style).await?;
+    let choice = Choice { targets: needs(&session, &chosen), ..Choice::default() };
+    let steps = plan(&session.desired, &snapshot, &choice);
+    if let Some(step) = steps.changes().next() {
+        let what = format!("`{}` is not as the blueprint says: apply first", step.id);
+        return Err(Error::Other(what));
+    }
+    if let Some(refusal) = steps.refusals.first() {
+        return Err(Error::Other(text::refused(refusal)));
+    }
+    let progress = Progress::new(stderr().is_terminal(), style);
+    let apply = ApplyRun {
+        cloud: &session.aws,
+        place: &session.aws.place,
+        reporter: &progress,
+        parallel: PARALLEL,
+        delete_data: false,
+    };
+    let jobs = Jobs {
+        runner: &session.aws,
+        apply: &apply,
+        reporter: &progress,
+        desired: &session.desired,
+        artifacts: artifacts(&session)?,
+        known: crate::plan::known::planned(&steps, &session.desired, &snapshot),
+        starting: tokio::sync::Mutex::default(),
+    };
+    let params: BTreeMap<_, _> = command.params.iter().cloned().collect();
+    let signals = Signals::new();
+    Ok(ended(run_jobs(&jobs, &chosen, &params, Force::Yes), &signals, style).await)
+}
+
+fn chosen(session: &Session, command: &Run) -> Result<BTreeSet<Id>, Error> {
+    let jobs = &session.desired.jobs;
+    let names = || jobs.keys().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    let chosen: BTreeSet<Id> = match &command.job {
+        Some(job) if jobs.contains_key(&Id::new(job)) => BTreeSet::from([Id::new(job)]),
+        Some(job) => {
+            return Err(Error::Other(format!("there is no job `{job}`; there is {}", names())));
+        }
+        None => jobs
+            .iter()
+            .filter(|(_, job)| job.when != When::Manual)
+            .map(|(id, _)| id.clone())
+            .collect(),
+    };
+    for (param, _) in &command.params {
+        if let Some(id) = chosen.iter().find(|id| !jobs[*id].params.contains_key(param)) {
+            let known =
+                jobs[id].params.keys().map(|p| format!("`{p}`")).collect::<Vec<_>>().join(", ");
+            let has = if known.is_empty() { "none".into() } else { known };
+            return Err(Error::Other(format!(
+                "job `{id}` has no parameter `{param}`; it has {has}"
+            )));
+        }
+    }
+    Ok(chosen)
+}
+
+/// What must stand as the blueprint says before these jobs run.
+fn needs(session: &Session, chosen: &BTreeSet<Id>) -> BTreeSet<Id> {
+    chosen.iter().flat_map(|id| session.desired.jobs[id].needs.iter().cloned()).collect()
+}
+
+/// Runs jobs until they end or a signal comes, and tells how it went.
+pub async fn ended(
+    work: impl Future<Output = BTreeMap<Id, JobOutcome>>,
+    signals: &Signals,
+    style: Style,
+) -> Exit {
+    let outcomes = match select(pin!(work), pin!(signals.stop())).await {
+        Either::Left((outcomes, _)) => outcomes,
+        Either::Right(_) => {
+            say("the job goes on where it runs; the same command finds it again");
+            return signals.got().unwrap_or(Exit::Interrupted);
+        }
+    };
+    say(&ending::ran(&outcomes, style));
+    let succeeded = outcomes.values().all(|outcome| matches!(outcome, JobOutcome::Succeeded(_)));
+    if succeeded { Exit::Done } else { Exit::JobFailed }
+}

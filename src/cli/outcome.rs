@@ -1,0 +1,103 @@
+//! How commands end: an exit code, and an error in words.
+
+use std::process::{ExitCode, Termination};
+
+use crate::blueprint::problem::Problem;
+use crate::cloud::Fault;
+use crate::local::Trouble;
+use crate::report::style::Style;
+use crate::report::{answer, count, say};
+
+/// Exit codes, as `--help` tells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    Failed = 1,
+    Changes = 2,
+    BadBlueprint = 3,
+    Moved = 4,
+    JobFailed = 6,
+    Interrupted = 130,
+    Terminated = 143,
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        ExitCode::from(self as u8)
+    }
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug)]
+pub enum Error {
+    /// The blueprint is wrong.
+    Blueprint(Vec<Problem>),
+    Fault(Fault),
+    Local(Trouble),
+    /// A file cannot be read or written.
+    File {
+        doing: String,
+        error: std::io::Error,
+    },
+    /// Live state is not what the saved plan saw.
+    Moved(String),
+    Other(String),
+    /// It has been told already.
+    Told(Exit),
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        Self::Local(trouble)
+    }
+}
+
+pub fn file(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
+    let doing = doing.into();
+    move |error| Error::File { doing, error }
+}
+
+/// Help and versions are answers; everything else that clap says is an error.
+pub fn usage(error: &clap::Error) -> Exit {
+    if error.use_stderr() {
+        say(&error.render().to_string());
+        Exit::Failed
+    } else {
+        answer(&error.render().to_string());
+        Exit::Done
+    }
+}
+
+pub fn tell(error: &Error, style: Style) -> Exit {
+    let word = style.bad("error");
+    match error {
+        Error::Blueprint(problems) => {
+            for problem in problems {
+                say(&format!("{problem}\n"));
+            }
+            say(&format!("{word}: {} in the blueprint", count(problems.len() as u64, "problem")));
+            return Exit::BadBlueprint;
+        }
+        Error::Moved(why) => {
+            say(&format!("{word}: live state moved since the plan was made\n{why}"));
+            return Exit::Moved;
+        }
+        Error::Told(exit) => return *exit,
+        Error::Fault(fault) => say(&format!("{word}: {fault}")),
+        Error::Local(trouble) => {
+            say(&format!("{word}: {trouble}"));
+            if let Some(source) = std::error::Error::source(trouble) {
+                say(&format!("  because: {source}"));
+            }
+        }
+        Error::File { doing, error } => say(&format!("{word}: cannot {doing}: {error}")),
+        Error::Other(what) => say(&format!("{word}: {what}")),
+    }
+    Exit::Failed
+}

@@ -1,0 +1,88 @@
+//! `pipeline plan`: what would change.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use crate::blueprint::Id;
+use crate::jobs::{Artifacts, Due, Records, due};
+use crate::kind::Outputs;
+use crate::plan::known::planned;
+use crate::plan::{Choice, Plan as Steps, Snapshot, plan};
+use crate::report::{Proposal, answer, json, markdown, text};
+
+use super::account::Session;
+use super::args::{Args, Format, Plan};
+use super::outcome::{Error, Exit, file};
+use super::saved::Saved;
+
+/// A plan with what it was made from.
+pub struct Planned {
+    known: BTreeMap<Id, Outputs>,
+    pub snapshot: Snapshot,
+    pub plan: Steps,
+    pub jobs: BTreeMap<Id, Due>,
+}
+
+pub async fn run(command: &Plan, args: &Args) -> Result<Exit, Error> {
+    let session = Session::open(&command.source, &command.account).await?;
+    let choice = command.scope.choice();
+    let planned = make(&session, &choice, args).await?;
+    let proposal = planned.proposal(&session);
+    let shown = match command.format {
+        Format::Text => text::plan(&proposal, args.style(), args.detail()),
+        Format::Json => format!("{:#}\n", json::plan(&proposal)),
+        Format::Markdown => markdown::plan(&proposal),
+    };
+    answer(&shown);
+    if let Some(path) = &command.out {
+        let saved = Saved::new(&session, &planned, choice.clone());
+        fs::write(path, saved.text()).map_err(file(format!("write {}", path.display())))?;
+    }
+    if !planned.plan.refusals.is_empty() {
+        return Ok(Exit::Failed);
+    }
+    let changes = !planned.plan.is_noop() || proposal.due().next().is_some();
+    Ok(if command.detailed_exitcode && changes { Exit::Changes } else { Exit::Done })
+}
+
+/// Looks, and plans.
+pub async fn make(session: &Session, choice: &Choice, args: &Args) -> Result<Planned, Error> {
+    let style = args.style();
+    let (snapshot, records) = futures_util::join!(session.observe(style), records(session));
+    let (snapshot, records) = (snapshot?, records?);
+    for id in choice.targets.iter().chain(&choice.adopt) {
+        if !session.desired.nodes.contains_key(id) {
+            return Err(Error::Other(format!("the blueprint has no resource `{id}`")));
+        }
+    }
+    let plan = plan(&session.desired, &snapshot, choice);
+    let known = planned(&plan, &session.desired, &snapshot);
+    let reading = |error| Error::File { doing: "read a job's script".into(), error };
+    let jobs = due(&session.desired, &known, &records).map_err(reading)?;
+    Ok(Planned { known, snapshot, plan, jobs })
+}
+
+async fn records(session: &Session) -> Result<Records, Error> {
+    match Artifacts::of(&session.desired) {
+        Some(artifacts) if !session.desired.jobs.is_empty() => {
+            Ok(artifacts.records(&session.aws).await?)
+        }
+        _ => Ok(Records::new()),
+    }
+}
+
+impl Planned {
+    /// What `${id.output}` stands for, as far as it is known before an apply.
+    pub fn known(&self) -> &BTreeMap<Id, Outputs> {
+        &self.known
+    }
+
+    pub fn proposal<'a>(&'a self, session: &'a Session) -> Proposal<'a> {
+        Proposal {
+            desired: &session.desired,
+            place: &session.aws.place,
+            plan: &self.plan,
+            jobs: &self.jobs,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The virtual environment of the local AWS: made once, with pinned wheels.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{Trouble, doing, files};
+
+/// The environment's Python. It is made beside its place and moved there when it is whole, so a
+/// run that was killed leaves nothing half made.
+pub fn ensure(cache: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf, Trouble> {
+    let place = cache.join(format!("venv-{}", files::requirements_hash()));
+    let python = place.join("bin/python");
+    if python.exists() {
+        return Ok(python);
+    }
+    let draft = cache.join(format!("venv-draft-{}", std::process::id()));
+    fs::create_dir_all(cache).map_err(doing(format!("make {}", cache.display())))?;
+    tell("installing the local AWS and Spark, once: about 500 MB");
+    run(Command::new("python3").args(["-m", "venv"]).arg(&draft), &|_| {})?;
+    let requirements = draft.join("requirements.txt");
+    fs::write(&requirements, files::REQUIREMENTS).map_err(doing("write the list of packages"))?;
+    let mut pip = Command::new(draft.join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--progress-bar",
+        "off",
+        "-r",
+    ]);
+    let result = run(pip.arg(&requirements), &|line| {
+        if let Some(package) = line.trim().strip_prefix("Collecting ") {
+            let name = package.split("==").next().unwrap_or(package);
+            tell(&format!("installing the local AWS and Spark, once: {name}"));
+        }
+    });
+    if let Err(trouble) = result {
+        let _ = fs::remove_dir_all(&draft);
+        return Err(trouble);
+    }
+    if fs::rename(&draft, &place).is_err() && python.exists() {
+        // Another run was quicker.
+        let _ = fs::remove_dir_all(&draft);
+    }
+    Ok(python)
+}
+
+/// Runs a command, hears its lines, and keeps the end of what it said in case it fails.
+fn run(command: &mut Command, hear: &dyn Fn(&str)) -> Result<(), Trouble> {
+    let name = format!("{command:?}");
+    let failed = |said: String| Trouble::Command { command: name.clone(), said };
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            hear(&line);
+        }
+    }
+    let ended = child.wait_with_output().map_err(|error| failed(error.to_string()))?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    let lines: Vec<_> =
+        errors.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
+    Err(failed(lines.into_iter().rev().collect::<Vec<_>>().join("; ")))
+}
