@@ -2,6 +2,7 @@
 
 mod iam_role;
 mod kinesis_stream;
+mod log_group;
 
 use std::marker::PhantomData;
 
@@ -94,8 +95,11 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
 }
 
 /// Every kind, in the order in which they are made where nothing else orders them.
-pub static KINDS: &[&dyn Driver] =
-    &[driver::<iam_role::IamRole>(), driver::<kinesis_stream::KinesisStream>()];
+pub static KINDS: &[&dyn Driver] = &[
+    driver::<iam_role::IamRole>(),
+    driver::<kinesis_stream::KinesisStream>(),
+    driver::<log_group::LogGroup>(),
+];
 
 pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {
     KINDS.iter().copied().find(|driver| driver.name() == kind)
