@@ -1,5 +1,6 @@
 //! Every kind of resource: one file each, one list that names them all.
 
+mod cloudwatch_alarm;
 mod iam_role;
 mod kinesis_stream;
 mod log_group;
@@ -99,6 +100,7 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<iam_role::IamRole>(),
     driver::<kinesis_stream::KinesisStream>(),
     driver::<log_group::LogGroup>(),
+    driver::<cloudwatch_alarm::CloudwatchAlarm>(),
 ];
 
 pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {
