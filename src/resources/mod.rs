@@ -4,6 +4,7 @@ mod cloudwatch_alarm;
 mod iam_role;
 mod kinesis_stream;
 mod log_group;
+mod sns_topic;
 
 use std::marker::PhantomData;
 
@@ -100,6 +101,7 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<iam_role::IamRole>(),
     driver::<kinesis_stream::KinesisStream>(),
     driver::<log_group::LogGroup>(),
+    driver::<sns_topic::SnsTopic>(),
     driver::<cloudwatch_alarm::CloudwatchAlarm>(),
 ];
 
