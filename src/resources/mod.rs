@@ -1,7 +1,11 @@
 //! Every kind of resource: one file each, one list that names them all.
 
 mod account;
+mod cloudwatch_alarm;
+mod iam_role;
 mod kinesis_stream;
+mod log_group;
+mod sns_topic;
 
 use std::marker::PhantomData;
 
@@ -94,7 +98,13 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
 }
 
 /// Every kind, in the order in which they are made where nothing else orders them.
-pub static KINDS: &[&dyn Driver] = &[driver::<kinesis_stream::KinesisStream>()];
+pub static KINDS: &[&dyn Driver] = &[
+    driver::<iam_role::IamRole>(),
+    driver::<log_group::LogGroup>(),
+    driver::<sns_topic::SnsTopic>(),
+    driver::<kinesis_stream::KinesisStream>(),
+    driver::<cloudwatch_alarm::CloudwatchAlarm>(),
+];
 
 pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {
     KINDS.iter().copied().find(|driver| driver.name() == kind)

@@ -4,3 +4,4 @@ pub mod duration;
 pub mod key;
 pub mod name;
 pub mod policy;
+pub mod tags;
