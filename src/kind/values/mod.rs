@@ -3,4 +3,5 @@
 pub mod duration;
 pub mod key;
 pub mod name;
+pub mod or_none;
 pub mod policy;
