@@ -2,6 +2,7 @@
 
 mod account;
 mod cloudwatch_alarm;
+mod firehose_stream;
 mod iam_role;
 mod kinesis_stream;
 mod log_group;
@@ -103,6 +104,7 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<log_group::LogGroup>(),
     driver::<sns_topic::SnsTopic>(),
     driver::<kinesis_stream::KinesisStream>(),
+    driver::<firehose_stream::FirehoseStream>(),
     driver::<cloudwatch_alarm::CloudwatchAlarm>(),
 ];
 

@@ -3,5 +3,6 @@
 pub mod duration;
 pub mod key;
 pub mod name;
+pub mod or_none;
 pub mod policy;
 pub mod tags;
