@@ -1,6 +1,7 @@
 //! Every kind of resource: one file each, one list that names them all.
 
 mod kinesis_stream;
+mod kms_key;
 
 use std::marker::PhantomData;
 
@@ -93,7 +94,8 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
 }
 
 /// Every kind, in the order in which they are made where nothing else orders them.
-pub static KINDS: &[&dyn Driver] = &[driver::<kinesis_stream::KinesisStream>()];
+pub static KINDS: &[&dyn Driver] =
+    &[driver::<kms_key::KmsKey>(), driver::<kinesis_stream::KinesisStream>()];
 
 pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {
     KINDS.iter().copied().find(|driver| driver.name() == kind)
