@@ -5,6 +5,7 @@ mod cloudwatch_alarm;
 mod firehose_stream;
 mod iam_role;
 mod kinesis_stream;
+mod kms_key;
 mod log_group;
 mod sns_topic;
 
@@ -100,6 +101,7 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
 
 /// Every kind, in the order in which they are made where nothing else orders them.
 pub static KINDS: &[&dyn Driver] = &[
+    driver::<kms_key::KmsKey>(),
     driver::<iam_role::IamRole>(),
     driver::<log_group::LogGroup>(),
     driver::<sns_topic::SnsTopic>(),

@@ -31,6 +31,11 @@ impl Policy {
         canonical(document).map(Self)
     }
 
+    /// Whether it says nothing, as a document without statements does.
+    pub fn is_empty(&self) -> bool {
+        self.statements().is_empty()
+    }
+
     /// The document as AWS sends it: a JSON text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let document =
@@ -57,6 +62,13 @@ impl Policy {
 
     pub fn statements(&self) -> &[Value] {
         self.0["Statement"].as_array().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The document that says nothing.
+impl Default for Policy {
+    fn default() -> Self {
+        Self(serde_json::json!({ "Version": "2012-10-17", "Statement": [] }))
     }
 }
 

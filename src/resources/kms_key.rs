@@ -1,0 +1,612 @@
+//! `kms-key`: a symmetric KMS key and the alias that names it.
+//!
+//! AWS names a key by a number of its own. Ours is found by its alias, and until it has one by the
+//! tags that it is made with: `pipeline:name` holds the alias, so that a crash between the two
+//! calls leaves a key that the next look finds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::config::Builder;
+use aws_sdk_kms::config::retry::RetryConfig;
+use aws_sdk_kms::operation::get_key_rotation_status::GetKeyRotationStatusOutput;
+use aws_sdk_kms::types::{AliasListEntry, KeyMetadata, KeyState, Tag};
+use aws_sdk_resourcegroupstagging::Client as Tagging;
+use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
+use futures_util::StreamExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::{Aws, During, absent};
+use crate::cloud::{Class, Fault, Owned};
+use crate::kind::place::{ID_TAG, OWNER_TAG};
+use crate::kind::values::policy::Policy;
+use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place};
+use crate::plan::diff::Diff;
+
+use super::Resource;
+
+/// A symmetric KMS key, known by its alias.
+///
+/// Deleting one starts its deletion window; until that ends, applying the same blueprint again
+/// takes the key back instead of making another, and what it encrypted stays readable.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KmsKey {
+    /// The alias, without `alias/`.
+    pub name: Name,
+    #[serde(default)]
+    pub description: String,
+    /// Whether AWS replaces the key material by itself. What older material encrypted stays readable.
+    #[serde(default = "yes")]
+    pub rotation: bool,
+    /// Days between rotations, 90 to 2560. Left out: AWS decides (365), and leaving it out later
+    /// changes nothing.
+    #[serde(default)]
+    pub rotation_period_days: Option<u32>,
+    /// Who may use and manage the key. Left out, or without statements: AWS's own default, which
+    /// leaves it to the account's IAM policies.
+    #[serde(default)]
+    pub policy: Policy,
+    /// A disabled key neither encrypts nor decrypts.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Days between deletion and the end of the key, 7 to 30, in which deletion can be taken back.
+    #[serde(default = "thirty")]
+    pub deletion_window_days: u32,
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn thirty() -> u32 {
+    WINDOW_MAX
+}
+
+const WINDOW_MAX: u32 = 30;
+const ABSENT: &[&str] = &["NotFoundException"];
+/// The alias, on the key itself.
+const NAME_TAG: &str = "pipeline:name";
+/// The deletion window is known to AWS only once deletion starts, when the blueprint may be gone.
+const WINDOW_TAG: &str = "pipeline:deletion-window-days";
+/// Keys without an alias that are asked for their tags at once.
+const ASKED_AT_ONCE: usize = 16;
+
+impl Resource for KmsKey {
+    const KIND: &'static str = "kms-key";
+    const OUTPUTS: &'static [&'static str] = &["arn", "key_id", "alias", "name"];
+    const HOLDS_DATA: bool = true;
+
+    fn identity(&self) -> Name {
+        self.name.clone()
+    }
+
+    fn check(&self) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        if let Some(flaw) = alias_flaw(self.name.as_str()) {
+            flaws.push(flaw);
+        }
+        if self.description.chars().count() > 8192 {
+            flaws.push(Flaw::error("description", "a description has at most 8192 characters"));
+        }
+        match self.rotation_period_days {
+            Some(days) if !(90..=2560).contains(&days) => {
+                let what = format!("a key rotates every 90 to 2560 days, not every {days}");
+                flaws.push(Flaw::error("rotation_period_days", what));
+            }
+            Some(_) if !self.rotation => flaws.push(
+                Flaw::error("rotation_period_days", "a key without rotation has no period")
+                    .hint("leave out `rotation_period_days`, or write `rotation: true`"),
+            ),
+            _ => {}
+        }
+        if !(7..=WINDOW_MAX).contains(&self.deletion_window_days) {
+            let days = self.deletion_window_days;
+            let what = format!("a deletion window has 7 to 30 days, not {days}");
+            flaws.push(Flaw::error("deletion_window_days", what));
+        }
+        flaws
+    }
+
+    fn predict(&self, _place: &Place) -> Outputs {
+        named(&self.name)
+    }
+
+    fn reconcile(&self, live: &mut Self) {
+        if self.policy.is_empty() && is_default(&live.policy) {
+            live.policy.clone_from(&self.policy);
+        }
+        // A disabled key does not rotate and cannot be told to: that waits until it is enabled.
+        if !self.enabled && !live.enabled {
+            live.rotation = self.rotation;
+            live.rotation_period_days = self.rotation_period_days;
+        }
+    }
+
+    async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
+        let api = Client::new(&aws.config);
+        let found = match described(&api, &alias(identity)).await? {
+            Some(key) => Some((key, identity.clone())),
+            None => orphan(&api, aws, identity).await?,
+        };
+        let Some((key, name)) = found else { return Ok(None) };
+        let id = key.key_id();
+        let (policy, rotation, tags) = futures_util::join!(
+            api.get_key_policy().key_id(id).policy_name("default").send(),
+            api.get_key_rotation_status().key_id(id).send(),
+            tags_of(&api, id),
+        );
+        let Some(policy) = absent(policy.during("kms:GetKeyPolicy"), ABSENT)? else {
+            return Ok(None);
+        };
+        let policy = Policy::parse(policy.policy().unwrap_or_default())
+            .map_err(|why| Fault::new(Class::Broken, "kms:GetKeyPolicy", why))?;
+        // Only symmetric keys whose material AWS made can rotate.
+        let unsupported: &[&str] = &["UnsupportedOperationException"];
+        let rotation = absent(rotation.during("kms:GetKeyRotationStatus"), unsupported)?;
+        let Some(tags) = tags? else { return Ok(None) };
+        let spec = Self::read(name, &key, policy, rotation.as_ref(), tags);
+        let mut outputs = named(identity);
+        outputs.insert("arn".into(), key.arn().unwrap_or_default().into());
+        outputs.insert("key_id".into(), id.into());
+        Ok(Some(Live { spec, outputs, phase: phase(&key) }))
+    }
+
+    /// A key of ours that waits for its end under this alias is taken back; otherwise one is made.
+    /// The next look finds its alias, its rotation and whether it is enabled as differences.
+    async fn create(&self, aws: &Aws) -> Result<(), Fault> {
+        let api = Client::new(&aws.config);
+        if let Some(key) = described(&api, &alias(&self.name)).await? {
+            return self.take_back(&api, aws, &key).await;
+        }
+        let policy = (!self.policy.is_empty()).then(|| self.policy.json());
+        // CreateKey knows no token, so it is sent once; the tags tell the next look that it arrived.
+        let once = Builder::new().retry_config(RetryConfig::disabled());
+        api.create_key()
+            .description(&self.description)
+            .set_policy(policy)
+            .set_tags(Some(tag_list(&self.all_tags())?))
+            .customize()
+            .config_override(once)
+            .send()
+            .await
+            .during("kms:CreateKey")
+            .map_err(young_principal)?;
+        Ok(())
+    }
+
+    /// A disabled key refuses most changes: it is enabled first, or disabled last.
+    async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault> {
+        let api = Client::new(&aws.config);
+        let id = key_id(live)?;
+        if diff.touches("enabled") && self.enabled {
+            api.enable_key().key_id(id).send().await.during("kms:EnableKey")?;
+        }
+        if diff.touches("name") {
+            let call = api.create_alias().alias_name(alias(&self.name)).target_key_id(id);
+            let taken = |fault: Fault| {
+                let taken = fault.is("AlreadyExistsException");
+                if taken { fault.class(Class::Conflict) } else { fault }
+            };
+            call.send().await.during("kms:CreateAlias").map_err(taken)?;
+        }
+        if diff.touches("tags") || diff.touches("deletion_window_days") {
+            self.update_tags(&api, id, &live.spec).await?;
+        }
+        if diff.touches("description") {
+            let call = api.update_key_description().key_id(id).description(&self.description);
+            call.send().await.during("kms:UpdateKeyDescription")?;
+        }
+        if diff.touches("policy") {
+            self.update_policy(&api, aws, id).await?;
+        }
+        if diff.touches("rotation") || diff.touches("rotation_period_days") {
+            self.rotate(&api, id).await?;
+        }
+        if diff.touches("enabled") && !self.enabled {
+            api.disable_key().key_id(id).send().await.during("kms:DisableKey")?;
+        }
+        Ok(())
+    }
+
+    /// The alias stays on the key: by it a later apply finds the key and takes it back.
+    async fn delete(aws: &Aws, _identity: &Name, live: &Live<Self>) -> Result<(), Fault> {
+        let call = Client::new(&aws.config)
+            .schedule_key_deletion()
+            .key_id(key_id(live)?)
+            .pending_window_in_days(live.spec.deletion_window_days.cast_signed());
+        match absent(call.send().await.during("kms:ScheduleKeyDeletion"), ABSENT) {
+            // "arn:aws:kms:… is pending deletion."
+            Err(fault) if fault.says("KMSInvalidStateException", "pending deletion") => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// The ARN of a key does not hold its alias; the tags that come with it do.
+    async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
+        let filter = TagFilter::builder().key(OWNER_TAG).values(&aws.place.owner.0).build();
+        let mut pages = Tagging::new(&aws.config)
+            .get_resources()
+            .resource_type_filters("kms:key")
+            .tag_filters(filter)
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.during("tag:GetResources")?;
+            found.extend(page.resource_tag_mapping_list().iter().filter_map(owned_key));
+        }
+        Ok(found)
+    }
+}
+
+fn owned_key(mapping: &ResourceTagMapping) -> Option<Owned> {
+    let tag = |key: &str| mapping.tags().iter().find(|tag| tag.key() == key).map(|t| t.value());
+    let (id, name) = (tag(ID_TAG)?, tag(NAME_TAG)?);
+    Some(Owned { kind: KmsKey::KIND.into(), id: id.into(), identity: Name::new(name) })
+}
+
+fn alias_flaw(name: &str) -> Option<Flaw> {
+    if name.contains("${") {
+        return None;
+    }
+    if let Some(bare) = name.strip_prefix("alias/") {
+        let what = "the name of a key is its alias without `alias/`";
+        return Some(Flaw::error("name", what).hint(format!("write `{bare}`")));
+    }
+    if name.starts_with("aws/") {
+        return Some(Flaw::error("name", "aliases that begin with `aws/` are AWS's own"));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/_-".contains(c);
+    if name.is_empty() || name.len() > 250 || !name.chars().all(allowed) {
+        let what = "an alias has 1 to 250 letters, digits, `/`, `_` and `-`";
+        return Some(Flaw::error("name", what));
+    }
+    None
+}
+
+fn alias(name: &Name) -> String {
+    format!("alias/{name}")
+}
+
+fn named(name: &Name) -> Outputs {
+    Outputs::from([("alias".into(), alias(name)), ("name".into(), name.to_string())])
+}
+
+fn key_id(live: &Live<KmsKey>) -> Result<&str, Fault> {
+    let missing = || Fault::new(Class::Broken, "kms:DescribeKey", "no key id in the answer");
+    live.outputs.get("key_id").map(String::as_str).ok_or_else(missing)
+}
+
+fn phase(key: &KeyMetadata) -> Phase {
+    let Some(state) = key.key_state() else { return Phase::Ready };
+    let word = state.as_str().to_owned();
+    match state {
+        KeyState::Enabled | KeyState::Disabled => Phase::Ready,
+        KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => Phase::Gone(word),
+        KeyState::PendingImport | KeyState::Unavailable => Phase::Failed(word),
+        _ => Phase::Settling(word),
+    }
+}
+
+/// The statement that AWS gives a key for which none was written.
+fn is_default(policy: &Policy) -> bool {
+    let [statement] = policy.statements() else { return false };
+    let root = statement["Principal"]["AWS"].as_array().is_some_and(|who| {
+        let number = |s: &str| s.len() == 12 && s.bytes().all(|b| b.is_ascii_digit());
+        who.len() == 1 && who[0].as_str().is_some_and(number)
+    });
+    root && statement["Principal"].as_object().is_some_and(|by_type| by_type.len() == 1)
+        && statement["Effect"] == "Allow"
+        && statement["Action"] == serde_json::json!(["kms:*"])
+        && statement["Resource"] == serde_json::json!(["*"])
+        && statement.get("Condition").is_none()
+}
+
+fn default_policy(place: &Place) -> Result<Policy, Fault> {
+    let root = place.global_arn("iam", "root");
+    let document = serde_json::json!({ "Version": "2012-10-17", "Statement": [{
+        "Sid": "Enable IAM User Permissions", "Effect": "Allow", "Principal": { "AWS": root },
+        "Action": "kms:*", "Resource": "*",
+    }]});
+    Policy::new(&document).map_err(|why| Fault::new(Class::Invalid, "kms:PutKeyPolicy", why))
+}
+
+/// A role made in this apply may not be a principal yet: "… contains one or more invalid
+/// principals". The lockout check, "will not allow you to update the key policy", never passes.
+fn young_principal(fault: Fault) -> Fault {
+    if fault.says("MalformedPolicyDocumentException", "invalid principals") {
+        fault.class(Class::NotYet)
+    } else {
+        fault
+    }
+}
+
+/// The key at an alias or id.
+async fn described(api: &Client, key: &str) -> Result<Option<KeyMetadata>, Fault> {
+    let answer = api.describe_key().key_id(key).send().await.during("kms:DescribeKey");
+    Ok(absent(answer, ABSENT)?.and_then(|found| found.key_metadata))
+}
+
+/// All tags of a key: it has at most fifty, one page.
+async fn tags_of(api: &Client, id: &str) -> Result<Option<BTreeMap<String, String>>, Fault> {
+    let answer = api.list_resource_tags().key_id(id).limit(50).send().await;
+    let found = absent(answer.during("kms:ListResourceTags"), ABSENT)?;
+    let pair = |tag: &Tag| (tag.tag_key().to_owned(), tag.tag_value().to_owned());
+    Ok(found.map(|found| found.tags().iter().map(pair).collect()))
+}
+
+/// A key that was made for this alias and never got it; its spec is named by its id.
+///
+/// The tagging API would be one call, but lists a young key late, and then there would be two. Keys
+/// without an alias are few, and are asked one by one.
+async fn orphan(
+    api: &Client,
+    aws: &Aws,
+    identity: &Name,
+) -> Result<Option<(KeyMetadata, Name)>, Fault> {
+    let (keys, named) = futures_util::try_join!(key_ids(api), aliased(api))?;
+    let mut ours = futures_util::stream::iter(keys.difference(&named))
+        .map(|id| async move { (id, tags_of(api, id).await) })
+        .buffer_unordered(ASKED_AT_ONCE);
+    while let Some((id, tags)) = ours.next().await {
+        // Keys of others may refuse to tell; one of ours never does.
+        let tags = match tags {
+            Err(fault) if fault.class == Class::Denied => continue,
+            other => other?.unwrap_or_default(),
+        };
+        let is = |key, value: &str| tags.get(key).is_some_and(|tag| tag == value);
+        if !is(OWNER_TAG, &aws.place.owner.0) || !is(NAME_TAG, identity.as_str()) {
+            continue;
+        }
+        let key = described(api, id).await?;
+        // Without its alias a key that waits for its end was given up on purpose.
+        if let Some(key) = key.filter(|key| !matches!(phase(key), Phase::Gone(_))) {
+            return Ok(Some((key, Name::new(id.as_str()))));
+        }
+    }
+    Ok(None)
+}
+
+async fn key_ids(api: &Client) -> Result<BTreeSet<String>, Fault> {
+    let mut pages = api.list_keys().limit(1000).into_paginator().items().send();
+    let mut ids = BTreeSet::new();
+    while let Some(key) = pages.next().await {
+        ids.extend(key.during("kms:ListKeys")?.key_id);
+    }
+    Ok(ids)
+}
+
+async fn aliased(api: &Client) -> Result<BTreeSet<String>, Fault> {
+    let mut pages = api.list_aliases().limit(100).into_paginator().items().send();
+    let mut ids = BTreeSet::new();
+    while let Some(alias) = pages.next().await {
+        let AliasListEntry { target_key_id, .. } = alias.during("kms:ListAliases")?;
+        ids.extend(target_key_id);
+    }
+    Ok(ids)
+}
+
+fn tag_list(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>, Fault> {
+    let build = |(key, value): (&String, &String)| {
+        Tag::builder().tag_key(key).tag_value(value).build().during("kms:TagResource")
+    };
+    tags.iter().map(build).collect()
+}
+
+impl KmsKey {
+    /// What AWS answered, in the blueprint's words. `name` is the alias, or the id of a key that
+    /// has none yet.
+    fn read(
+        name: Name,
+        key: &KeyMetadata,
+        policy: Policy,
+        rotation: Option<&GetKeyRotationStatusOutput>,
+        mut tags: BTreeMap<String, String>,
+    ) -> Self {
+        tags.retain(|key, _| !key.starts_with("aws:") && key != NAME_TAG);
+        let window = tags.remove(WINDOW_TAG).and_then(|days| days.parse().ok());
+        let rotation = rotation.filter(|status| status.key_rotation_enabled());
+        let period = rotation.and_then(|status| status.rotation_period_in_days());
+        Self {
+            name,
+            description: key.description().unwrap_or_default().to_owned(),
+            rotation: rotation.is_some(),
+            rotation_period_days: period.map(i32::unsigned_abs),
+            policy,
+            enabled: key.enabled(),
+            deletion_window_days: window.unwrap_or(WINDOW_MAX),
+            tags,
+        }
+    }
+
+    /// The blueprint's tags and this kind's own.
+    fn all_tags(&self) -> BTreeMap<String, String> {
+        let mut tags = self.tags.clone();
+        tags.insert(NAME_TAG.into(), self.name.to_string());
+        tags.insert(WINDOW_TAG.into(), self.deletion_window_days.to_string());
+        tags
+    }
+
+    async fn take_back(&self, api: &Client, aws: &Aws, key: &KeyMetadata) -> Result<(), Fault> {
+        let operation = "kms:CancelKeyDeletion";
+        let (name, id) = (&self.name, key.key_id());
+        if !matches!(phase(key), Phase::Gone(_)) {
+            let what = format!("`alias/{name}` names the key {id} already");
+            return Err(Fault::new(Class::Conflict, operation, what));
+        }
+        let tags = tags_of(api, id).await?.unwrap_or_default();
+        let ours = |tag| tags.get(tag) == self.tags.get(tag);
+        if tags.get(OWNER_TAG) != Some(&aws.place.owner.0) || !ours(ID_TAG) {
+            let what = format!(
+                "`alias/{name}` names the key {id}, which awaits deletion and is not this \
+                 blueprint's; delete that alias (aws kms delete-alias), or choose another name"
+            );
+            return Err(Fault::new(Class::Invalid, operation, what));
+        }
+        api.cancel_key_deletion().key_id(id).send().await.during(operation)?;
+        Ok(())
+    }
+
+    async fn update_tags(&self, api: &Client, id: &str, live: &Self) -> Result<(), Fault> {
+        let call = api.tag_resource().key_id(id).set_tags(Some(tag_list(&self.all_tags())?));
+        call.send().await.during("kms:TagResource")?;
+        let gone: Vec<_> =
+            live.tags.keys().filter(|key| !self.tags.contains_key(*key)).cloned().collect();
+        if !gone.is_empty() {
+            let call = api.untag_resource().key_id(id).set_tag_keys(Some(gone));
+            call.send().await.during("kms:UntagResource")?;
+        }
+        Ok(())
+    }
+
+    async fn update_policy(&self, api: &Client, aws: &Aws, id: &str) -> Result<(), Fault> {
+        let policy = match self.policy.is_empty() {
+            true => default_policy(&aws.place)?,
+            false => self.policy.clone(),
+        };
+        let call = api.put_key_policy().key_id(id).policy_name("default").policy(policy.json());
+        call.send().await.during("kms:PutKeyPolicy").map_err(young_principal)?;
+        Ok(())
+    }
+
+    async fn rotate(&self, api: &Client, id: &str) -> Result<(), Fault> {
+        // A key that was enabled a moment ago may still be seen as disabled.
+        let late = |fault: Fault| {
+            let late = self.enabled && fault.is("DisabledException");
+            if late { fault.class(Class::NotYet) } else { fault }
+        };
+        if self.rotation {
+            let days = self.rotation_period_days.map(u32::cast_signed);
+            let call = api.enable_key_rotation().key_id(id).set_rotation_period_in_days(days);
+            call.send().await.during("kms:EnableKeyRotation").map_err(late)?;
+        } else {
+            let call = api.disable_key_rotation().key_id(id);
+            call.send().await.during("kms:DisableKeyRotation").map_err(late)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn spec(fields: Value) -> KmsKey {
+        let mut spec = json!({"name": "lake"});
+        spec.as_object_mut()
+            .expect("an object")
+            .extend(fields.as_object().expect("fields").clone());
+        serde_json::from_value(spec).expect("a spec")
+    }
+
+    fn default_of(account: &str) -> Policy {
+        let text = format!(
+            r#"{{"Version": "2012-10-17", "Id": "key-default-1", "Statement": [{{
+                "Sid": "Enable IAM User Permissions", "Effect": "Allow",
+                "Principal": {{"AWS": "arn:aws:iam::{account}:root"}},
+                "Action": "kms:*", "Resource": "*"}}]}}"#
+        );
+        Policy::parse(&text).expect("a policy")
+    }
+
+    fn metadata(state: KeyState) -> KeyMetadata {
+        let enabled = state == KeyState::Enabled;
+        let key = KeyMetadata::builder().key_id("1234").enabled(enabled).key_state(state);
+        key.description("").build().expect("complete")
+    }
+
+    #[test]
+    fn what_aws_would_refuse_is_a_flaw() {
+        for (fields, path) in [
+            (json!({}), None),
+            (json!({"name": "${var.x}"}), None),
+            (json!({"name": "alias/lake"}), Some("name")),
+            (json!({"name": "aws/s3"}), Some("name")),
+            (json!({"name": "a lake"}), Some("name")),
+            (json!({"rotation_period_days": 90}), None),
+            (json!({"rotation_period_days": 89}), Some("rotation_period_days")),
+            (json!({"rotation": false, "rotation_period_days": 90}), Some("rotation_period_days")),
+            (json!({"deletion_window_days": 6}), Some("deletion_window_days")),
+            (json!({"deletion_window_days": 31}), Some("deletion_window_days")),
+        ] {
+            let flaws = spec(fields.clone()).check();
+            assert_eq!(flaws.first().map(|flaw| flaw.path.as_str()), path, "{fields}");
+        }
+    }
+
+    #[test]
+    fn an_answer_reads_as_a_blueprint_writes() {
+        let tags = BTreeMap::from([
+            ("aws:createdBy".into(), "x".into()),
+            (NAME_TAG.into(), "lake".into()),
+            (WINDOW_TAG.into(), "7".into()),
+            ("team".into(), "data".into()),
+        ]);
+        let rotation = GetKeyRotationStatusOutput::builder()
+            .key_rotation_enabled(true)
+            .rotation_period_in_days(180)
+            .build();
+        let key = metadata(KeyState::Enabled);
+        let policy = default_of("123456789012");
+        let live = KmsKey::read(Name::new("lake"), &key, policy, Some(&rotation), tags);
+        assert!(live.rotation && live.enabled);
+        assert_eq!(live.rotation_period_days, Some(180));
+        assert_eq!(live.deletion_window_days, 7);
+        assert_eq!(live.tags, BTreeMap::from([("team".into(), "data".into())]));
+    }
+
+    #[test]
+    fn a_key_that_awaits_its_end_is_gone() {
+        for (state, phase_word) in [
+            (KeyState::Enabled, Phase::Ready),
+            (KeyState::Disabled, Phase::Ready),
+            (KeyState::Creating, Phase::Settling("Creating".into())),
+            (KeyState::PendingDeletion, Phase::Gone("PendingDeletion".into())),
+            (KeyState::Unavailable, Phase::Failed("Unavailable".into())),
+        ] {
+            assert_eq!(phase(&metadata(state)), phase_word);
+        }
+    }
+
+    #[test]
+    fn the_policy_that_aws_gives_is_the_one_left_out() {
+        let narrow = r#"{"Statement": [{"Effect": "Allow", "Principal": {"AWS": "123456789012"},
+            "Action": "kms:Decrypt", "Resource": "*"}]}"#;
+        for (policy, same) in
+            [(default_of("123456789012"), true), (Policy::parse(narrow).expect("a policy"), false)]
+        {
+            let mut live = KmsKey { policy, ..spec(json!({})) };
+            spec(json!({})).reconcile(&mut live);
+            assert_eq!(live.policy.is_empty(), same, "{}", live.policy.json());
+        }
+    }
+
+    #[test]
+    fn rotation_of_a_disabled_key_waits_until_it_is_enabled() {
+        for (enabled, waits) in [(false, true), (true, false)] {
+            let mut live = spec(json!({"enabled": false, "rotation": false}));
+            spec(json!({"enabled": enabled})).reconcile(&mut live);
+            assert_eq!(live.rotation, waits);
+        }
+    }
+
+    #[test]
+    fn a_key_listed_by_its_tags_is_known_by_its_alias() {
+        let tag = |key: &str, value: &str| {
+            let tag = aws_sdk_resourcegroupstagging::types::Tag::builder().key(key).value(value);
+            tag.build().expect("complete")
+        };
+        let mapping = ResourceTagMapping::builder()
+            .resource_arn("arn:aws:kms:eu-west-1:123456789012:key/1234")
+            .tags(tag(ID_TAG, "lake_key"))
+            .tags(tag(NAME_TAG, "lake"))
+            .build();
+        let owned = owned_key(&mapping).expect("ours");
+        assert_eq!((owned.id.as_str(), owned.identity.as_str()), ("lake_key", "lake"));
+    }
+}
