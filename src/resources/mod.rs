@@ -1,5 +1,6 @@
 //! Every kind of resource: one file each, one list that names them all.
 
+mod emr_cluster;
 mod kinesis_stream;
 
 use std::marker::PhantomData;
@@ -93,7 +94,8 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
 }
 
 /// Every kind, in the order in which they are made where nothing else orders them.
-pub static KINDS: &[&dyn Driver] = &[driver::<kinesis_stream::KinesisStream>()];
+pub static KINDS: &[&dyn Driver] =
+    &[driver::<kinesis_stream::KinesisStream>(), driver::<emr_cluster::EmrCluster>()];
 
 pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {
     KINDS.iter().copied().find(|driver| driver.name() == kind)
