@@ -2,6 +2,7 @@
 
 mod account;
 mod cloudwatch_alarm;
+mod emr_cluster;
 mod firehose_stream;
 mod iam_role;
 mod kinesis_stream;
@@ -107,6 +108,7 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<sns_topic::SnsTopic>(),
     driver::<kinesis_stream::KinesisStream>(),
     driver::<firehose_stream::FirehoseStream>(),
+    driver::<emr_cluster::EmrCluster>(),
     driver::<cloudwatch_alarm::CloudwatchAlarm>(),
 ];
 
