@@ -246,7 +246,8 @@ impl Resource for KmsKey {
 fn owned_key(mapping: &ResourceTagMapping) -> Option<Owned> {
     let tag = |key: &str| mapping.tags().iter().find(|tag| tag.key() == key).map(|t| t.value());
     let (id, name) = (tag(ID_TAG)?, tag(NAME_TAG)?);
-    Some(Owned { kind: KmsKey::KIND.into(), id: id.into(), identity: Name::new(name) })
+    let arn = mapping.resource_arn().map(str::to_owned);
+    Some(Owned { kind: KmsKey::KIND.into(), id: id.into(), identity: Name::new(name), arn })
 }
 
 fn alias_flaw(name: &str) -> Option<Flaw> {

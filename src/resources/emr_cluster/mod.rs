@@ -61,7 +61,7 @@ impl Resource for EmrCluster {
         write_only("kerberos.ad_domain_join_password"),
         secret("kerberos.ad_domain_join_password"),
     ];
-    const RETIRES: bool = true;
+    const RETIRES: Option<&'static str> = Some("cluster_id");
 
     fn identity(&self) -> Name {
         self.name.clone()

@@ -108,7 +108,12 @@ pub(super) async fn owned(aws: &Aws, kind: &str) -> Result<Vec<Owned>, Fault> {
         let ours = tags.get(OWNER_TAG) == Some(&aws.place.owner.0);
         let id = tags.get(ID_TAG).cloned().unwrap_or_default();
         let identity = Name::new(role.role_name()?);
-        ours.then(|| Owned { kind: kind.to_owned(), id, identity })
+        ours.then(|| Owned {
+            kind: kind.to_owned(),
+            id,
+            identity,
+            arn: role.arn().map(str::to_owned),
+        })
     });
     Ok(each.collect())
 }
