@@ -1,0 +1,120 @@
+"""The local AWS: one process that serves ministack's services and an EMR that runs real Spark.
+
+    python serve.py --port 4566 --dir STATE_DIR
+
+Listens on 127.0.0.1 only. Once it answers, STATE_DIR/server.json says where.
+"""
+
+import argparse
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+STOP_SECONDS = 1.7
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--port", type=int, default=4566, help="0 takes any free port")
+    parser.add_argument("--dir", type=Path, required=True, help="where the server keeps its files")
+    parser.add_argument("--version", default="0", help="a word that /_local/health repeats")
+    parser.add_argument("--cluster-start-seconds", type=float, default=1.0)
+    parser.add_argument("--cluster-end-seconds", type=float, default=0.5)
+    return parser.parse_args()
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    return listener
+
+
+def _hold(folder: Path):
+    """Holds the folder for this process alone; None when another server has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = open(folder / "lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return None
+    return lock
+
+
+def _prepare_environment(folder: Path, port: int) -> None:
+    """Sets what ministack reads when it is imported; takes away what could reach a real AWS or a Docker daemon."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    temporary = folder / "tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    os.environ.update(
+        {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_HOST": "127.0.0.1",
+            "STATE_DIR": str(folder / "state"),
+            "S3_DATA_DIR": str(folder / "s3"),
+            "TMPDIR": str(temporary),
+            "DOCKER_HOST": f"unix://{folder}/no-docker",
+            "SFTP_ENABLED": "0",
+            "IOT_MTLS_ENABLED": "0",
+            "MINISTACK_AUTOCREATE_AWS_MANAGED": "1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+    )
+
+
+async def _serve(listener: socket.socket, arguments: argparse.Namespace) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    import front
+
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 0.2
+    config.shutdown_timeout = 1.0
+    config.loglevel = "WARNING"
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _stop, arguments.dir, front, stop)
+    front.start(arguments, listener.getsockname()[1])
+    await serve(front.app, config, shutdown_trigger=stop.wait)
+
+
+def _stop(folder: Path, front, stop: asyncio.Event) -> None:
+    """Ends what runs and then the server, in time even when something hangs."""
+    (folder / "server.json").unlink(missing_ok=True)
+    timer = threading.Timer(STOP_SECONDS, os._exit, [0])
+    timer.daemon = True
+    timer.start()
+    front.stop()
+    stop.set()
+
+
+def main() -> None:
+    arguments = _arguments()
+    arguments.dir = arguments.dir.resolve()
+    lock = _hold(arguments.dir)
+    if lock is None:
+        sys.exit(f"another local AWS runs in {arguments.dir}")
+    try:
+        listener = _listen(arguments.port)
+    except OSError as error:
+        sys.exit(f"port {arguments.port} cannot be had: {error.strerror}")
+    _prepare_environment(arguments.dir, listener.getsockname()[1])
+    asyncio.run(_serve(listener, arguments))
+    lock.close()
+    os._exit(0)  # threads of ministack may still wait for something
+
+
+if __name__ == "__main__":
+    main()
