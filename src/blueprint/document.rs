@@ -1,12 +1,13 @@
 //! A blueprint as one document: its environment chosen, its variables known, its parts named.
 
+use std::collections::BTreeSet;
+
 use super::grammar;
 use super::load::Choice;
-use super::nearest::suggest;
 use super::overlay::lay;
 use super::problem::{Finding, Problems};
 use super::shape::{Subject, check};
-use super::text::identifier;
+use super::text::{Part, identifier, scan};
 use super::tree::{Entry, Spot, Tree, Yaml};
 use super::variables::{IDENTIFIER_HINT, Values, partition, values};
 
@@ -48,7 +49,7 @@ pub(super) fn read(
         return None;
     }
 
-    let environments = root.take("environments").map(|entry| entry.value);
+    let environments = root.take("environments");
     let chosen = choose(environments.as_ref(), choice, problems);
     let declared = root.take("variables");
     let given = chosen.and_then(|tree| tree.get("variables"));
@@ -57,21 +58,14 @@ pub(super) fn read(
         account: choice.account.clone(),
         ..Values::default()
     };
-    for Entry { key, value } in environments.iter().flat_map(Tree::entries) {
-        undeclared(value, &key.text, &values, problems);
-        if chosen != Some(value) {
-            values.look(value, problems);
+    for entry in environments.iter().flat_map(|entry| entry.value.entries()) {
+        environment(entry, &root, &values, problems);
+        if chosen != Some(&entry.value) {
+            values.look(&entry.value, problems);
         }
     }
-    let overridden = ["region", "tags", "resources", "jobs"];
-    for (key, over) in overridden.iter().filter_map(|key| Some((key, chosen?.entry(key)?))) {
-        if root.get(key).is_none() {
-            let value = Tree::empty_map(over.value.spot);
-            root.insert(Entry { key: over.key.clone(), value });
-        }
-        if let Some(entry) = root.entry_mut(key) {
-            lay(&mut entry.value, &over.value);
-        }
+    if let Some(chosen) = chosen {
+        overlay(&mut root, chosen);
     }
 
     let name = word(&mut root, "name", &values, problems);
@@ -83,6 +77,7 @@ pub(super) fn read(
     values.region = Some(region.clone());
     let mut tags = root.take("tags").map_or_else(|| Tree::empty_map(root.spot), |tags| tags.value);
     values.fill(&mut tags, problems);
+    literal_tags(&tags, problems);
     let mut artifacts = root.take("artifacts").map(|entry| entry.value);
     if let Some(artifacts) = &mut artifacts {
         values.fill(artifacts, problems);
@@ -120,33 +115,87 @@ fn empty_sections(root: &mut Tree) {
 }
 
 fn choose<'t>(
-    environments: Option<&'t Tree>,
+    environments: Option<&'t Entry>,
     choice: &Choice,
     problems: &mut Problems<'_>,
 ) -> Option<&'t Tree> {
     let wanted = choice.environment.as_deref()?;
-    let known = environments.map_or(&[][..], Tree::entries);
+    let known = environments.map_or(&[][..], |entry| entry.value.entries());
     let found = known.iter().find(|entry| entry.key.text == wanted);
     if found.is_none() && wanted != DEFAULT {
-        let spot = environments.map_or_else(Spot::default, |tree| tree.spot);
+        let spot = environments.map_or_else(Spot::default, |entry| entry.key.spot);
         let names = known.iter().map(|entry| entry.key.text.as_str());
-        let hint = suggest(wanted, names, "the environments")
+        let hint = problems
+            .suggest(wanted, names, "the environments")
             .unwrap_or_else(|| format!("add it: `environments: {{{wanted}: {{}}}}`"));
-        problems
-            .add(Finding::error(spot, format!("there is no environment `{wanted}`")).hint(hint));
+        let what = format!("there is no environment `{wanted}`");
+        problems.add(Finding::error(spot, what).hint(hint));
     }
     found.map(|entry| &entry.value)
 }
 
-/// An environment may set only what the blueprint declares.
-fn undeclared(environment: &Tree, name: &str, values: &Values, problems: &mut Problems<'_>) {
-    let set = environment.get("variables").map_or(&[][..], Tree::entries);
-    for entry in set.iter().filter(|entry| !values.variables.contains_key(&entry.key.text)) {
-        let what = format!("environment `{name}` sets `{}`, which is no variable", entry.key.text);
-        let known = values.variables.keys().map(String::as_str);
-        let hint = suggest(&entry.key.text, known, "the variables")
-            .unwrap_or_else(|| "declare it under `variables`".to_owned());
+/// Lays what the environment says of resources and the like over what the blueprint says.
+fn overlay(root: &mut Tree, chosen: &Tree) {
+    for key in ["region", "tags", "resources", "jobs"] {
+        let Some(over) = chosen.entry(key) else { continue };
+        if root.get(key).is_none() {
+            let value = Tree::empty_map(over.value.spot);
+            root.insert(Entry { key: over.key.clone(), value });
+        }
+        if let Some(entry) = root.entry_mut(key) {
+            let mut over = over.value.clone();
+            if ["resources", "jobs"].contains(&key) {
+                changes_or_adds(&entry.value, &mut over);
+            }
+            lay(&mut entry.value, &over);
+        }
+    }
+}
+
+/// Without what is neither in the blueprint nor whole: a problem of its own says so.
+fn changes_or_adds(base: &Tree, over: &mut Tree) {
+    let known: BTreeSet<&str> = base.entries().iter().map(|e| e.key.text.as_str()).collect();
+    if let Yaml::Map(entries) = &mut over.value {
+        entries.retain(|entry| {
+            known.contains(entry.key.text.as_str()) || entry.value.get("kind").is_some()
+        });
+    }
+}
+
+/// An environment sets declared variables, and changes what there is or adds what is whole.
+fn environment(entry: &Entry, root: &Tree, values: &Values, problems: &mut Problems<'_>) {
+    let (name, tree) = (&entry.key.text, &entry.value);
+    if name == DEFAULT {
+        let what = format!("`{DEFAULT}` is the environment where none is chosen");
+        let hint = "write what it holds at the top level";
         problems.add(Finding::error(entry.key.spot, what).hint(hint));
+    } else if !identifier(name) {
+        let what = format!("`{name}` is no name for an environment");
+        problems.add(Finding::error(entry.key.spot, what).hint(IDENTIFIER_HINT));
+    }
+    for set in tree.get("variables").map_or(&[][..], Tree::entries) {
+        let variable = set.key.text.as_str();
+        if !values.variables.contains_key(variable) {
+            let what = format!("environment `{name}` sets `{variable}`, which is no variable");
+            let hint = problems
+                .suggest(variable, values.variables.keys().map(String::as_str), "the variables")
+                .unwrap_or_else(|| "declare it under `variables`".to_owned());
+            problems.add(Finding::error(set.key.spot, what).hint(hint));
+        }
+    }
+    for (section, one) in [("resources", "resource"), ("jobs", "job")] {
+        let base = root.get(section).map_or(&[][..], Tree::entries);
+        let known: BTreeSet<&str> = base.iter().map(|entry| entry.key.text.as_str()).collect();
+        for over in tree.get(section).map_or(&[][..], Tree::entries) {
+            let id = over.key.text.as_str();
+            if !known.contains(id) && over.value.get("kind").is_none() {
+                let what = format!("environment `{name}` changes `{id}`, which is no {one}");
+                let hint = problems
+                    .suggest(id, known.iter().copied(), &format!("the {section}"))
+                    .unwrap_or_else(|| format!("a {one} that it adds has a `kind`"));
+                problems.add(Finding::error(over.key.spot, what).hint(hint));
+            }
+        }
     }
 }
 
@@ -196,6 +245,21 @@ fn region_is_plausible(text: &str) -> bool {
         && number.as_bytes()[0].is_ascii_digit()
 }
 
+/// Tags of every resource can refer to none.
+fn literal_tags(tags: &Tree, problems: &mut Problems<'_>) {
+    for Entry { key, value } in tags.entries() {
+        if value.text().is_some_and(|text| refers(text)) {
+            let what =
+                format!("tag `{}` refers to a resource, and every resource has it", key.text);
+            problems.add(Finding::error(value.spot, what).hint("write text and variables only"));
+        }
+    }
+}
+
+fn refers(text: &str) -> bool {
+    scan(text).iter().any(|part| matches!(part, Part::Reference { id, .. } if *id != "var"))
+}
+
 /// Ids are what references, tags and the command line call things.
 fn names(resources: &[Entry], jobs: &[Entry], problems: &mut Problems<'_>) {
     for entry in resources.iter().chain(jobs) {
@@ -208,8 +272,9 @@ fn names(resources: &[Entry], jobs: &[Entry], problems: &mut Problems<'_>) {
             problems.add(Finding::error(entry.key.spot, what));
         }
     }
+    let taken: BTreeSet<&str> = resources.iter().map(|entry| entry.key.text.as_str()).collect();
     for job in jobs {
-        if resources.iter().any(|entry| entry.key.text == job.key.text) {
+        if taken.contains(job.key.text.as_str()) {
             let what = format!("`{}` is already a resource", job.key.text);
             let hint = "jobs and resources share their ids: give the job another one";
             problems.add(Finding::error(job.key.spot, what).hint(hint));

@@ -142,6 +142,12 @@ pub(super) fn words(alternatives: &[&Value]) -> String {
     sorts_found.retain(|sort| *sort != Sort::Null);
     sorts_found.sort_unstable();
     sorts_found.dedup();
+    if [Sort::Bool, Sort::Number, Sort::Text].iter().all(|sort| sorts_found.contains(sort)) {
+        sorts_found.retain(|sort| matches!(sort, Sort::List | Sort::Map));
+        constant.clear();
+        let rest = sorts_found.iter().map(|sort| sort.word());
+        return std::iter::once("a single value").chain(rest).collect::<Vec<_>>().join(" or ");
+    }
     let mut words: Vec<String> = sorts_found.iter().map(|sort| sort.word().to_owned()).collect();
     match constant.as_slice() {
         [] => {}

@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::kind::values::duration::Duration;
 
 use super::files::{Holds, find};
-use super::nearest::suggest;
 use super::node::missing_file;
 use super::problem::{Finding, Problems};
 use super::references::Scope;
@@ -53,10 +52,11 @@ pub(super) fn read(entry: Entry, around: &Surroundings<'_>, problems: &mut Probl
         .collect();
     let scope = Scope { resources: around.resources, jobs: around.jobs, params: Some(&params) };
     let found = scope.find(&tree, problems);
-    let subject = Subject { name: &key.text, what: "a job", spot: key.spot };
+    let subject = Subject { name: &format!("`{}`", key.text), what: "a job", spot: key.spot };
     check(&mut tree, around.schema, &subject, problems);
 
-    let cluster = cluster(&tree, around, problems);
+    let cluster = tree.get("cluster");
+    let cluster = cluster.and_then(|written| scope.named(written, "cluster", CLUSTER, problems));
     let script = script(&tree, around, problems);
     let after = after(&tree, around, problems);
     let timeout = timeout(&tree, problems);
@@ -108,34 +108,6 @@ fn when(tree: &Tree) -> When {
     }
 }
 
-fn cluster(tree: &Tree, around: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<Id> {
-    let written = tree.get("cluster")?;
-    let id = written.text()?;
-    let clusters = around
-        .resources
-        .iter()
-        .filter(|(_, sheet)| sheet.is_some_and(|sheet| sheet.kind.name() == CLUSTER))
-        .map(|(id, _)| *id);
-    if id.contains("${") {
-        let what = "`cluster` is the id of a resource";
-        problems.add(Finding::error(written.spot, what).maybe(suggest(
-            id,
-            clusters,
-            "the clusters",
-        )));
-        return None;
-    }
-    let what = match around.resources.get(id) {
-        None => format!("there is no resource `{id}`"),
-        Some(Some(sheet)) if sheet.kind.name() != CLUSTER => {
-            format!("`{id}` is {}, not an {CLUSTER}", sheet.called)
-        }
-        Some(_) => return Some(Id::new(id)),
-    };
-    problems.add(Finding::error(written.spot, what).maybe(suggest(id, clusters, "the clusters")));
-    None
-}
-
 fn script(tree: &Tree, around: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<PathBuf> {
     let written = tree.get("script")?;
     let path = written.text()?;
@@ -172,7 +144,7 @@ fn after(
         } else {
             let known = around.jobs.iter().map(String::as_str);
             Finding::error(item.spot, format!("there is no job `{id}`"))
-                .maybe(suggest(id, known, "the jobs"))
+                .maybe(problems.suggest(id, known, "the jobs"))
         };
         problems.add(finding);
     }

@@ -8,7 +8,7 @@ use crate::kind::{Kind, Owner};
 use super::document::{self, Document};
 use super::grammar;
 use super::job;
-use super::nearest::{list, suggest};
+use super::nearest::list;
 use super::node::{self, Draft};
 use super::order::circles;
 use super::problem::{Finding, Problem, Problems};
@@ -98,7 +98,7 @@ fn desired(
     let known: BTreeMap<&str, Option<&Sheet>> =
         known.iter().map(|(id, sheet)| (id.as_str(), *sheet)).collect();
     let jobs: BTreeSet<String> = document.jobs.iter().map(|job| job.key.text.clone()).collect();
-    let artifacts = artifacts(&document, &known, problems);
+    let artifacts = artifacts(&document, &known, &jobs, problems);
 
     let outputs = outputs(&mut document, &known, &jobs, problems);
     let drafts = nodes(file, &mut document, &owner, &known, &jobs, problems);
@@ -145,7 +145,8 @@ fn sheet_of<'s>(
     let found = sheets.get(kind.as_str());
     if found.is_none() && !kind.contains("${var.") {
         let finding = Finding::error(written.spot, format!("there is no kind `{kind}`"));
-        problems.add(finding.maybe(suggest(&kind, names, "the kinds")));
+        let hint = problems.suggest(&kind, names, "the kinds");
+        problems.add(finding.maybe(hint));
     }
     found
 }
@@ -153,31 +154,19 @@ fn sheet_of<'s>(
 fn artifacts(
     document: &Document,
     known: &BTreeMap<&str, Option<&Sheet>>,
+    jobs: &BTreeSet<String>,
     problems: &mut Problems<'_>,
 ) -> Option<Id> {
-    let Some(tree) = &document.artifacts else {
-        if let Some(job) = document.jobs.first() {
-            let what = "a blueprint with jobs needs `artifacts`";
-            let hint = format!(
-                "add `artifacts: ID`, an {ARTIFACTS} of the blueprint: it keeps scripts and records of runs"
-            );
-            problems.add(Finding::error(job.key.spot, what).hint(hint));
-        }
-        return None;
-    };
-    let id = tree.text()?;
-    let what = match known.get(id) {
-        None => format!("there is no resource `{id}`"),
-        Some(Some(sheet)) if sheet.kind.name() != ARTIFACTS => {
-            format!("`{id}` is {}, not an {ARTIFACTS}", sheet.called)
-        }
-        Some(_) => return Some(Id::new(id)),
-    };
-    let buckets = known
-        .iter()
-        .filter(|(_, sheet)| sheet.is_some_and(|sheet| sheet.kind.name() == ARTIFACTS))
-        .map(|(id, _)| *id);
-    problems.add(Finding::error(tree.spot, what).maybe(suggest(id, buckets, "the buckets")));
+    if let Some(tree) = &document.artifacts {
+        let scope = Scope { resources: known, jobs, params: None };
+        return scope.named(tree, "artifacts", ARTIFACTS, problems);
+    }
+    if let Some(job) = document.jobs.first() {
+        let what = "a blueprint with jobs has `artifacts`";
+        let hint =
+            format!("add `artifacts: ID`, an {ARTIFACTS} here: it keeps scripts and records");
+        problems.add(Finding::error(job.key.spot, what).hint(hint));
+    }
     None
 }
 

@@ -13,6 +13,7 @@ mod order;
 mod overlay;
 pub mod problem;
 mod references;
+pub mod schema;
 mod shape;
 mod sheet;
 pub mod text;

@@ -8,18 +8,21 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let written = plain(word);
     let allowed = (word.chars().count() / 3).clamp(1, 4);
+    let apart = |candidate: &str| {
+        let other = plain(candidate);
+        let begins = written.len() >= 4 && other.len() >= 4;
+        let begins = begins && (other.starts_with(&written) || written.starts_with(&other));
+        if !begins && written.len().abs_diff(other.len()) > allowed {
+            return None;
+        }
+        let apart = strsim::damerau_levenshtein(&written, &other);
+        (begins || apart <= allowed).then_some((apart.min(allowed), apart))
+    };
     known
         .into_iter()
-        .map(|candidate| {
-            let other = plain(candidate);
-            let begins =
-                written.len() >= 4 && (other.starts_with(&written) || written.starts_with(&other));
-            let apart = strsim::damerau_levenshtein(&written, &other);
-            (if begins { apart.min(allowed) } else { apart }, apart, candidate)
-        })
-        .filter(|(apart, ..)| *apart <= allowed)
+        .filter_map(|candidate| Some((apart(candidate)?, candidate)))
         .min()
-        .map(|(_, _, candidate)| candidate)
+        .map(|(_, candidate)| candidate)
 }
 
 /// A hint that names the nearest word, or all of them where they are few.

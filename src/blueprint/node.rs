@@ -9,7 +9,6 @@ use crate::kind::place::{ID_TAG, OWNER_TAG};
 use crate::kind::{Flaw, Kind, Normal, Owner, Severity};
 
 use super::files::{Unusable, digest, find};
-use super::nearest::suggest;
 use super::problem::{Finding, Problems};
 use super::references::Scope;
 use super::shape::{Subject, check, join};
@@ -60,7 +59,8 @@ pub(super) fn read(
         node: None,
     };
     if let Some(sheet) = sheet {
-        let subject = Subject { name: &key.text, what: &sheet.called, spot: key.spot };
+        let subject =
+            Subject { name: &format!("`{}`", key.text), what: &sheet.called, spot: key.spot };
         check(&mut tree, &sheet.schema, &subject, problems);
         let meta = Meta::take(&mut tree, sheet, around, problems);
         found.needs.extend(meta.depends_on.clone());
@@ -109,9 +109,8 @@ impl Meta {
             if around.scope.resources.contains_key(id) {
                 depends_on.insert(Id::new(id), item.spot);
             } else {
-                let known = around.scope.resources.keys().copied();
-                let finding = Finding::error(item.spot, format!("there is no resource `{id}`"));
-                problems.add(finding.maybe(suggest(id, known, "the resources")));
+                let (what, hint) = around.scope.nothing(id, problems);
+                problems.add(Finding::error(item.spot, what).maybe(hint));
             }
         }
         let mut ignore = Vec::new();
@@ -120,7 +119,7 @@ impl Meta {
             if let Err((step, known)) = sheet.resolve(path) {
                 let last = step.rsplit('.').next().unwrap_or_default().to_owned();
                 let what = format!("{} has no field `{step}` to ignore", sheet.called);
-                let hint = suggest(&last, known, "its fields");
+                let hint = problems.suggest(&last, known, "its fields");
                 problems.add(Finding::error(item.spot, what).maybe(hint));
             }
             ignore.push(path.to_owned());
@@ -274,19 +273,30 @@ fn malformed(kind: &dyn Kind, mut spec: Value) -> Vec<Flaw> {
     flaws
 }
 
-/// The path without which the decoder says something else.
+/// The path of what the decoder stops at: without it, the decoder says something else. That a
+/// field is missing once it is left out says nothing, unless the flaw quotes the field's value.
 fn blame(kind: &dyn Kind, spec: &Value, what: &str) -> Vec<String> {
     let mut path: Vec<String> = Vec::new();
     loop {
-        let steps = steps(spec, &path);
-        let guilty = steps.into_iter().find(|step| {
+        let guilty = steps(spec, &path).into_iter().find_map(|step| {
+            let longer: Vec<String> = path.iter().chain([&step]).cloned().collect();
+            let value = spec.pointer(&pointer(&longer))?;
             let mut without = spec.clone();
-            let longer: Vec<String> = path.iter().chain([step]).cloned().collect();
-            remove(&mut without, &longer)
-                && kind.normalize(&without).err().is_none_or(|flaw| flaw.what != what)
+            let said = match (remove(&mut without, &longer), kind.normalize(&without)) {
+                (true, Ok(_)) => return Some(longer),
+                (true, Err(flaw)) => flaw.what,
+                (false, _) => return None,
+            };
+            let quoted = match value {
+                Value::String(text) => what.contains(text.as_str()),
+                Value::Number(_) | Value::Bool(_) => what.contains(&value.to_string()),
+                _ => true,
+            };
+            let asked_back = said.contains(&format!("`{step}`"));
+            (said != what && (quoted || !asked_back)).then_some(longer)
         });
         match guilty {
-            Some(step) => path.push(step),
+            Some(longer) => path = longer,
             None => return path,
         }
     }

@@ -1,5 +1,7 @@
 //! An environment laid over the blueprint: maps go into maps, all else replaces.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::tree::{Entry, Tree, Yaml};
 
 /// Lays `over` on `base`. A null takes the field away; in what `base` does not have it stays away.
@@ -8,19 +10,24 @@ pub(super) fn lay(base: &mut Tree, over: &Tree) {
         *base = without_nulls(over);
         return;
     };
+    let index: BTreeMap<String, usize> =
+        below.iter().enumerate().map(|(i, entry)| (entry.key.text.clone(), i)).collect();
     for Entry { key, value } in above {
-        let found = below.iter().position(|entry| entry.key.text == key.text);
-        match (found, value.is_null()) {
-            (Some(index), true) => {
-                below.remove(index);
-            }
-            (Some(index), false) => lay(&mut below[index].value, value),
+        match (index.get(&key.text), value.is_null()) {
+            (Some(found), true) => below[*found].value = value.clone(),
+            (Some(found), false) => lay(&mut below[*found].value, value),
             (None, true) => {}
             (None, false) => {
                 below.push(Entry { key: key.clone(), value: without_nulls(value) });
             }
         }
     }
+    let gone: BTreeSet<&str> = above
+        .iter()
+        .filter(|entry| entry.value.is_null())
+        .map(|entry| entry.key.text.as_str())
+        .collect();
+    below.retain(|entry| !gone.contains(entry.key.text.as_str()));
 }
 
 /// What an environment adds, as if it had been laid over an empty map.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::kind::Severity;
 
 use super::At;
+use super::nearest::suggest;
 use super::tree::Spot;
 
 /// One thing wrong with a blueprint.
@@ -75,6 +76,9 @@ impl Finding {
     }
 }
 
+/// More than anybody reads of one file.
+const FOUND_MAX: usize = 1_000;
+
 /// Everything found in one file, so far.
 pub(super) struct Problems<'a> {
     file: &'a Path,
@@ -90,7 +94,23 @@ impl<'a> Problems<'a> {
 
     pub fn add(&mut self, finding: Finding) {
         self.errors += usize::from(finding.severity == Severity::Error);
-        self.found.push(finding);
+        if !self.is_full() {
+            self.found.push(finding);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.found.len() >= FOUND_MAX
+    }
+
+    /// `nearest::suggest`, as long as somebody will read it.
+    pub fn suggest<'k>(
+        &self,
+        word: &str,
+        known: impl IntoIterator<Item = &'k str>,
+        plural: &str,
+    ) -> Option<String> {
+        if self.is_full() { None } else { suggest(word, known, plural) }
     }
 
     /// How many errors there are: compared before and after, it tells whether a part is sound.
@@ -100,7 +120,7 @@ impl<'a> Problems<'a> {
 
     /// The place of `needle` within what stands at `spot`, or `spot` itself.
     pub fn within(&self, spot: Spot, needle: &str) -> Spot {
-        let source = self.text.get(spot.range()).unwrap_or_default();
+        let source = self.text.get(spot.range()).filter(|_| !self.is_full()).unwrap_or_default();
         let Some(before) = source.find(needle).map(|index| &source[..index]) else { return spot };
         let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let from = spot.from + small(before.len());
@@ -118,37 +138,44 @@ impl<'a> Problems<'a> {
 
     /// All of them in the order of the file, each once.
     pub fn finish(self) -> Vec<Problem> {
-        let Self { file, text, mut found, .. } = self;
+        let full = self.is_full();
+        let Self { file, text, mut found, errors } = self;
         found.sort_by(|a, b| (a.spot, a.severity).cmp(&(b.spot, b.severity)));
-        let lines: Vec<&str> = text.lines().collect();
         let mut seen = BTreeSet::new();
         found.retain(|finding| seen.insert((finding.spot, finding.what.clone())));
+        if let Some(last) = found.last().map(|last| last.spot).filter(|_| full) {
+            let what = format!("{errors} problems were found, and {} are shown", found.len());
+            found.push(Finding::error(last, what).hint("mend these and look again"));
+        }
+        let lines: Vec<&str> = text.split('\n').collect();
         found.into_iter().map(|finding| show(file, &lines, text, finding)).collect()
     }
 }
 
-/// Columns of a line that are shown; a longer one is cut around what is meant.
+/// Bytes of a line that are shown; a longer one is cut around what is meant.
 const SHOWN_MAX: usize = 120;
-/// Columns that stay before what is meant when a line is cut.
+/// Bytes that stay before what is meant when a line is cut.
 const LEAD: usize = 40;
 
 fn show(file: &Path, lines: &[&str], text: &str, finding: Finding) -> Problem {
     let Finding { spot, what, hint, severity } = finding;
     let line = lines.get(spot.line as usize - 1).copied().unwrap_or_default();
-    let before = spot.column as usize - 1;
-    let cut = if line.chars().count() > SHOWN_MAX { before.saturating_sub(LEAD) } else { 0 };
+    let from = (line.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    let before = (spot.from as usize).saturating_sub(from).min(line.len());
+    let cut = if line.len() > SHOWN_MAX { before.saturating_sub(LEAD) } else { 0 };
+    let cut = line.floor_char_boundary(cut);
+    let window = &line[cut..line.floor_char_boundary(cut + SHOWN_MAX)];
     let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let snippet: String = line.chars().skip(cut).take(SHOWN_MAX).map(plain).collect();
-    let snippet = snippet.trim_end().to_owned();
+    let snippet = window.chars().map(plain).collect::<String>().trim_end().to_owned();
+    let indent = columns(&window[..window.floor_char_boundary(before - cut)]);
+    let room = columns(&snippet).saturating_sub(indent);
     let meant = text.get(spot.range()).and_then(|source| source.lines().next()).unwrap_or_default();
-    let indent = columns(snippet.chars().take(before - cut));
-    let room = columns(snippet.chars()).saturating_sub(indent);
     Problem {
         file: file.to_owned(),
         at: spot.at(),
-        indent,
-        width: columns(meant.trim_end().chars()).min(room).max(1),
         snippet,
+        indent,
+        width: columns(meant.trim_end()).min(room).max(1),
         what,
         hint,
         severity,
@@ -156,19 +183,20 @@ fn show(file: &Path, lines: &[&str], text: &str, finding: Finding) -> Problem {
 }
 
 /// How wide a terminal shows these characters.
-fn columns(text: impl Iterator<Item = char>) -> u32 {
-    text.map(|c| match u32::from(c) {
-        0x0300..=0x036f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1faff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    })
-    .sum()
+fn columns(text: &str) -> u32 {
+    text.chars()
+        .map(|c| match u32::from(c) {
+            0x0300..=0x036f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
+            0x1100..=0x115f
+            | 0x2e80..=0xa4cf
+            | 0xac00..=0xd7a3
+            | 0xf900..=0xfaff
+            | 0xfe30..=0xfe6f
+            | 0xff00..=0xff60
+            | 0xffe0..=0xffe6
+            | 0x1f300..=0x1faff
+            | 0x20000..=0x3fffd => 2,
+            _ => 1,
+        })
+        .sum()
 }

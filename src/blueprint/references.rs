@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Id;
-use super::nearest::{nearest, suggest};
+use super::nearest::nearest;
 use super::problem::{Finding, Problems};
 use super::sheet::Sheet;
 use super::text::{Part, identifier, scan};
 use super::tree::{Spot, Tree, Yaml};
+
+/// Bytes of something in braces that may have been meant as a reference.
+const SLIP_MAX: usize = 80;
 
 /// What references may name.
 pub(super) struct Scope<'a> {
@@ -56,14 +59,16 @@ impl Scope<'_> {
             match part {
                 Part::Reference { id: "var", .. } => found.unsettled = true,
                 Part::Reference { id, output } => {
+                    let wrong = self.wrong(id, output, problems);
+                    let new = id != "param" && !found.needs.contains_key(&Id::new(id));
+                    if wrong.is_none() && !new {
+                        continue;
+                    }
                     let spot = problems.within(spot, &format!("${{{id}.{output}}}"));
-                    match self.wrong(id, output) {
-                        Some((what, hint)) => {
-                            problems.add(Finding::error(spot, what).maybe(hint));
-                        }
-                        None if id == "param" => {}
+                    match wrong {
+                        Some((what, hint)) => problems.add(Finding::error(spot, what).maybe(hint)),
                         None => {
-                            found.needs.entry(Id::new(id)).or_insert(spot);
+                            found.needs.insert(Id::new(id), spot);
                         }
                     }
                 }
@@ -72,27 +77,35 @@ impl Scope<'_> {
         }
     }
 
-    fn wrong(&self, id: &str, output: &str) -> Option<(String, Option<String>)> {
+    fn wrong(
+        &self,
+        id: &str,
+        output: &str,
+        problems: &Problems<'_>,
+    ) -> Option<(String, Option<String>)> {
         if id == "param" {
-            return self.wrong_param(output);
+            return self.wrong_param(output, problems);
         }
         let Some(sheet) = self.resources.get(id) else {
-            if self.jobs.contains(id) {
-                let what = format!("`{id}` is a job, which has no outputs");
-                return Some((what, None));
-            }
-            let hint = suggest(id, self.resources.keys().copied(), "the resources");
-            return Some((format!("there is no resource `{id}`"), hint));
+            return Some(self.nothing(id, problems));
         };
-        let kind = sheet.as_ref()?.kind;
-        if kind.outputs().contains(&output) {
-            return None;
-        }
-        let hint = suggest(output, kind.outputs().iter().copied(), "its outputs");
-        Some((format!("{} has no output `{output}`", sheet.as_ref()?.called), hint))
+        let sheet = sheet.as_ref()?;
+        let known = sheet.kind.outputs();
+        let what = format!("{} has no output `{output}`", sheet.called);
+        (!known.contains(&output))
+            .then(|| (what, problems.suggest(output, known.iter().copied(), "its outputs")))
     }
 
-    fn wrong_param(&self, name: &str) -> Option<(String, Option<String>)> {
+    /// What is said of an id that no resource has.
+    pub fn nothing(&self, id: &str, problems: &Problems<'_>) -> (String, Option<String>) {
+        if self.jobs.contains(id) {
+            return (format!("`{id}` is a job, not a resource"), None);
+        }
+        let hint = problems.suggest(id, self.resources.keys().copied(), "the resources");
+        (format!("there is no resource `{id}`"), hint)
+    }
+
+    fn wrong_param(&self, name: &str, problems: &Problems<'_>) -> Option<(String, Option<String>)> {
         let Some(params) = self.params else {
             let what = "only the `args` and `conf` of a job have parameters".to_owned();
             return Some((what, Some(format!("for a variable write `${{var.{name}}}`"))));
@@ -100,17 +113,53 @@ impl Scope<'_> {
         if params.contains(name) {
             return None;
         }
-        let hint = suggest(name, params.iter().map(String::as_str), "its parameters")
+        let hint = problems
+            .suggest(name, params.iter().map(String::as_str), "its parameters")
             .unwrap_or_else(|| format!("declare it: `params: {{{name}: ...}}`"));
         Some((format!("the job has no parameter `{name}`"), Some(hint)))
+    }
+
+    /// The resource that a field names by its id, and that has to be of one kind.
+    pub fn named(
+        &self,
+        written: &Tree,
+        field: &str,
+        kind: &str,
+        problems: &mut Problems<'_>,
+    ) -> Option<Id> {
+        let id = written.text()?;
+        let plain = match scan(id)[..] {
+            [Part::Reference { id: "var", .. }] => return None,
+            [Part::Reference { id, .. }] => Some(id),
+            _ => None,
+        };
+        let of_kind = |sheet: &Option<&Sheet>| sheet.is_none_or(|sheet| sheet.kind.name() == kind);
+        let known = self.resources.iter().filter(|(_, sheet)| of_kind(sheet)).map(|(id, _)| *id);
+        let (what, hint) = match (plain, self.resources.get(id)) {
+            (Some(plain), _) => {
+                let what = format!("`{field}` is an id, not a reference");
+                (what, Some(format!("write `{plain}`")))
+            }
+            (None, None) => {
+                let what = format!("there is no resource `{id}`");
+                (what, problems.suggest(id, known, &format!("resources of kind `{kind}`")))
+            }
+            (None, Some(Some(sheet))) if sheet.kind.name() != kind => {
+                let what = format!("`{field}` is an {kind}, and `{id}` is {}", sheet.called);
+                (what, problems.suggest(id, known, &format!("resources of kind `{kind}`")))
+            }
+            (None, Some(_)) => return Some(Id::new(id)),
+        };
+        problems.add(Finding::error(written.spot, what).maybe(hint));
+        None
     }
 
     /// What is almost a reference stays as it is written, which is seldom meant.
     fn slips(&self, text: &str, spot: Spot, problems: &mut Problems<'_>) {
         for (start, _) in text.match_indices("${") {
-            let Some(inner) = text[start + 2..].split_once('}').map(|(inner, _)| inner) else {
-                continue;
-            };
+            let rest = &text[start + 2..];
+            let rest = &rest[..rest.floor_char_boundary(SLIP_MAX)];
+            let Some((inner, _)) = rest.split_once('}') else { continue };
             let whole = format!("${{{inner}}}");
             let meant = if identifier(inner) {
                 let words = ["account", "region", "partition"];

@@ -6,14 +6,14 @@ use serde_json::{Number, Value};
 use super::expected::{
     Sort, admits, alternatives, constants, field, fields, range, required, sorts, words,
 };
-use super::nearest::suggest;
+use super::nearest::{list, nearest};
 use super::problem::{Finding, Problems};
 use super::text::{Part, scan};
 use super::tree::{Spot, Tree, Yaml};
 
 /// What is being checked: how messages speak of it, and where it is named.
 pub(super) struct Subject<'a> {
-    /// Its name in the blueprint, `events`.
+    /// Its name in the blueprint, `` `events` ``.
     pub name: &'a str,
     /// What it is, `a kinesis-stream`.
     pub what: &'a str,
@@ -69,7 +69,7 @@ impl<'a> Walk<'a, '_, '_> {
 
     /// How messages speak of a path.
     fn name(&self, path: &str) -> String {
-        format!("`{}`", if path.is_empty() { self.subject.name } else { path })
+        if path.is_empty() { self.subject.name.to_owned() } else { format!("`{path}`") }
     }
 
     fn wrong_sort(&mut self, tree: &Tree, choices: &[&Value], path: &str, holder: Spot) {
@@ -83,9 +83,12 @@ impl<'a> Walk<'a, '_, '_> {
             let hint = "write the value, or a variable: `${var.name}`";
             return self.add(Finding::error(spot, what).hint(hint));
         }
-        let found = match (Sort::of(tree), choices) {
-            (Sort::Number, _) if !expected.contains("text") => "a fraction",
-            (sort, _) => sort.word(),
+        let wanted = choices.iter().flat_map(|schema| sorts(schema)).collect::<Vec<_>>();
+        let found = match &tree.value {
+            Yaml::Number(number) if wanted.contains(&Sort::Whole) => number.to_string(),
+            Yaml::Number(number) => format!("the number {number}"),
+            Yaml::Bool(value) => format!("`{value}`"),
+            _ => Sort::of(tree).word().to_owned(),
         };
         let finding = Finding::error(spot, format!("{name} is {expected}, not {found}"));
         self.add(finding.maybe(mend(tree, choices)));
@@ -123,7 +126,7 @@ impl<'a> Walk<'a, '_, '_> {
             Finding::error(spot, format!("{name} is {expected}, which no reference can be"))
                 .hint("write the value, or a variable: `${var.name}`")
         } else {
-            let near = super::nearest::nearest(text, known.iter().copied());
+            let near = nearest(text, known.iter().copied());
             Finding::error(spot, format!("{name} is {expected}, not `{text}`"))
                 .maybe(near.map(|near| format!("did you mean `{near}`?")))
         };
@@ -183,8 +186,7 @@ impl<'a> Walk<'a, '_, '_> {
                         .collect::<std::collections::BTreeSet<_>>()
                         .into_iter()
                         .collect();
-                    let what =
-                        format!("{} has one of {}", self.name(path), super::nearest::list(&forms));
+                    let what = format!("{} has one of {}", self.name(path), list(&forms));
                     self.add(Finding::error(holder, what));
                 }
             },
@@ -217,7 +219,7 @@ impl<'a> Walk<'a, '_, '_> {
                         self.name(path)
                     };
                     let what = format!("{owner} has no field `{key}`");
-                    let hint = suggest(key, declared.iter().copied(), "its fields");
+                    let hint = self.problems.suggest(key, declared.iter().copied(), "its fields");
                     self.add(Finding::error(entry.key.spot, what).maybe(hint));
                 }
             }
@@ -277,6 +279,10 @@ fn mend(tree: &Tree, choices: &[&Value]) -> Option<String> {
         }
         Yaml::Number(_) | Yaml::Bool(_) | Yaml::Text(_) if wants(Sort::List) => {
             tree.scalar().map(|text| format!("write a list: [{text}]"))
+        }
+        Yaml::Number(number) if wants(Sort::Whole) => {
+            let whole = number.as_f64().filter(|number| number.fract() == 0.0)?;
+            Some(format!("write {whole}"))
         }
         Yaml::List(_) if wants(Sort::Map) => Some("write `key: value` lines, without `-`".into()),
         _ => None,

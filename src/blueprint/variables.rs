@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Number;
 
-use super::nearest::{nearest, suggest};
+use super::nearest::{list, nearest};
 use super::problem::{Finding, Problems};
 use super::text::{Part, identifier, scan};
 use super::tree::{Entry, Key, Spot, Tree, Yaml};
@@ -39,13 +39,20 @@ pub(super) fn values(
     let known: Vec<&str> = variables.keys().map(String::as_str).collect();
     for name in given.keys().filter(|name| !variables.contains_key(*name)) {
         let spot = declared.map_or_else(Spot::default, |entry| entry.key.spot);
+        let hint = problems.suggest(name, known.iter().copied(), "the variables");
         let finding =
             Finding::error(spot, format!("a value is given for `{name}`, which is no variable"));
-        problems.add(finding.maybe(suggest(name, known.iter().copied(), "the variables")));
+        problems.add(finding.maybe(hint));
     }
+    let set: BTreeMap<&str, &Tree> = environment
+        .map_or(&[][..], Tree::entries)
+        .iter()
+        .filter(|entry| !entry.value.is_null())
+        .map(|entry| (entry.key.text.as_str(), &entry.value))
+        .collect();
     let mut values = BTreeMap::new();
     for (name, variable) in &variables {
-        let written = environment.and_then(|tree| tree.get(name)).filter(|tree| !tree.is_null());
+        let written = set.get(name.as_str()).copied();
         let value = match (given.get(name), written.or(variable.default)) {
             (Some(text), _) => typed(name, text, variable, problems),
             (None, Some(tree)) => same_sort(name, tree, variable, problems),
@@ -56,6 +63,9 @@ pub(super) fn values(
                 None
             }
         };
+        if let Some(default) = variable.default {
+            is_allowed(name, &default.value, variable, default.spot, problems);
+        }
         if let Some(value) = &value {
             let spot = match (given.get(name), written) {
                 (None, Some(tree)) => tree.spot,
@@ -177,7 +187,7 @@ fn is_allowed(
     }
     let shown = |value: &Yaml| Tree { spot, value: value.clone() }.scalar().unwrap_or_default();
     let allowed: Vec<String> = variable.allowed.iter().map(|tree| shown(&tree.value)).collect();
-    let (found, words) = (shown(value), super::nearest::list(&allowed));
+    let (found, words) = (shown(value), list(&allowed));
     let near = nearest(&found, allowed.iter().map(String::as_str));
     let finding =
         Finding::error(spot, format!("variable `{name}` is one of {words}, not `{found}`"));
@@ -198,13 +208,15 @@ impl Values {
             }
             Yaml::List(items) => items.iter_mut().for_each(|item| self.fill(item, problems)),
             Yaml::Map(entries) => {
+                let mut renamed = false;
                 for Entry { key, value } in entries.iter_mut() {
                     if key.text.contains("${") {
                         key.text = self.text(&key.text, key.spot, problems);
+                        renamed = true;
                     }
                     self.fill(value, problems);
                 }
-                if let Some(twice) = repeated(entries) {
+                if renamed && let Some(twice) = repeated(entries) {
                     let what = format!("`{}` is written twice", twice.text);
                     problems.add(Finding::error(twice.spot, what));
                 }
@@ -259,7 +271,8 @@ impl Values {
     fn unknown(&self, name: &str, spot: Spot, problems: &mut Problems<'_>) {
         let spot = problems.within(spot, &format!("${{var.{name}}}"));
         let known = self.variables.keys().map(String::as_str);
-        let hint = suggest(name, known, "the variables")
+        let hint = problems
+            .suggest(name, known, "the variables")
             .unwrap_or_else(|| format!("declare it: `variables: {{{name}: ...}}`"));
         problems.add(Finding::error(spot, format!("there is no variable `{name}`")).hint(hint));
     }
