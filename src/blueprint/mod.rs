@@ -1,8 +1,25 @@
 //! YAML in, `Desired` out.
 
+mod document;
+mod expected;
+mod files;
+mod grammar;
+mod identity;
+mod job;
 pub mod load;
+mod nearest;
+mod node;
+mod order;
+mod overlay;
 pub mod problem;
+mod references;
+pub mod schema;
+mod shape;
+mod sheet;
 pub mod text;
+mod tree;
+mod variables;
+mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

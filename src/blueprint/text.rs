@@ -46,15 +46,19 @@ pub fn scan(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let (mut literal, mut from) = (0, 0);
     while let Some(start) = text[from..].find("${").map(|i| from + i) {
-        let Some(end) = text[start..].find('}').map(|i| start + i) else { break };
-        if let Some((id, output)) = reference(&text[start + 2..end]) {
+        from = start + 2;
+        let inner = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let end = text[from..].find(|c| !inner(c)).map_or(text.len(), |i| from + i);
+        if text[end..].starts_with('}')
+            && let Some((id, output)) = reference(&text[from..end])
+        {
             if literal < start {
                 parts.push(Part::Literal(&text[literal..start]));
             }
             parts.push(Part::Reference { id, output });
             literal = end + 1;
+            from = literal;
         }
-        from = if literal == end + 1 { literal } else { start + 2 };
     }
     if literal < text.len() {
         parts.push(Part::Literal(&text[literal..]));

@@ -1,0 +1,407 @@
+//! A resource of the blueprint: read, checked against its kind, brought into normal form.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::kind::place::{ID_TAG, OWNER_TAG};
+use crate::kind::{Flaw, Kind, Normal, Owner, Severity};
+
+use super::files::{Unusable, digest, find};
+use super::problem::{Finding, Problems};
+use super::references::Scope;
+use super::shape::{Subject, check, join};
+use super::sheet::Sheet;
+use super::tree::{Entry, Spot, Tree, Yaml};
+use super::{At, Id, Node, Protect};
+
+/// What every resource of a blueprint has round it.
+pub(super) struct Surroundings<'a> {
+    pub file: &'a Path,
+    pub scope: Scope<'a>,
+    pub owner: &'a Owner,
+    /// The blueprint's tags and the environment's.
+    pub tags: &'a Tree,
+}
+
+/// A resource as far as it could be read.
+pub(super) struct Draft {
+    pub id: Id,
+    pub spot: Spot,
+    /// What it needs, and where it says so.
+    pub needs: BTreeMap<Id, Spot>,
+    pub places: Places,
+    /// Only where nothing is wrong with it.
+    pub node: Option<Node>,
+}
+
+/// Stands for an account that is not known, where a kind looks at what it is given.
+pub(super) const SOME_ACCOUNT: &str = "000000000000";
+const ACCOUNT: &str = "${account}";
+
+/// Reads a resource whose variables are in place.
+pub(super) fn read(
+    entry: Entry,
+    sheet: Option<&Sheet>,
+    around: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Draft {
+    let Entry { key, value: mut tree } = entry;
+    let before = problems.errors();
+    let id = Id::new(key.text.as_str());
+    let mut found = around.scope.find(&tree, problems);
+    let mut draft = Draft {
+        id,
+        spot: key.spot,
+        needs: BTreeMap::new(),
+        places: Places::of(&tree, key.spot, around.tags),
+        node: None,
+    };
+    if let Some(sheet) = sheet {
+        let subject =
+            Subject { name: &format!("`{}`", key.text), what: &sheet.called, spot: key.spot };
+        check(&mut tree, &sheet.schema, &subject, problems);
+        let meta = Meta::take(&mut tree, sheet, around, problems);
+        found.needs.extend(meta.depends_on.clone());
+        let spec = spec(&tree, sheet, &draft, around, problems);
+        if problems.errors() == before && !found.unsettled {
+            draft.node = normal(sheet.kind, &spec, &draft, problems).map(|normal| Node {
+                kind: sheet.kind,
+                identity: normal.identity,
+                spec: normal.spec,
+                needs: found.needs.keys().cloned().collect(),
+                protect: meta.protect,
+                ignore: meta.ignore,
+                on_demand: normal.on_demand,
+                at: key.spot.at(),
+                fields: draft.places.fields(),
+            });
+        }
+    }
+    draft.needs = found.needs;
+    draft
+}
+
+/// The language's own keys of a resource.
+struct Meta {
+    depends_on: BTreeMap<Id, Spot>,
+    protect: Protect,
+    ignore: Vec<String>,
+}
+
+impl Meta {
+    fn take(
+        tree: &mut Tree,
+        sheet: &Sheet,
+        around: &Surroundings<'_>,
+        problems: &mut Problems<'_>,
+    ) -> Self {
+        tree.take("kind");
+        let protect = match tree.take("protect").map(|entry| entry.value.value) {
+            Some(Yaml::Bool(true)) => Protect::Written,
+            None if sheet.kind.holds_data() => Protect::ByDefault,
+            _ => Protect::No,
+        };
+        let mut depends_on = BTreeMap::new();
+        for item in tree.take("depends_on").iter().flat_map(|entry| entry.value.items()) {
+            let Some(id) = item.text() else { continue };
+            if around.scope.resources.contains_key(id) {
+                depends_on.insert(Id::new(id), item.spot);
+            } else {
+                let (what, hint) = around.scope.nothing(id, problems);
+                problems.add(Finding::error(item.spot, what).maybe(hint));
+            }
+        }
+        let mut ignore = Vec::new();
+        for item in tree.take("ignore").iter().flat_map(|entry| entry.value.items()) {
+            let Some(path) = item.text() else { continue };
+            if let Err((step, known)) = sheet.resolve(path) {
+                let last = step.rsplit('.').next().unwrap_or_default().to_owned();
+                let what = format!("{} has no field `{step}` to ignore", sheet.called);
+                let hint = problems.suggest(&last, known, "its fields");
+                problems.add(Finding::error(item.spot, what).maybe(hint));
+            }
+            ignore.push(path.to_owned());
+        }
+        Self { depends_on, protect, ignore }
+    }
+}
+
+/// The kind's fields as JSON, with what the loader adds: tags, and the digests of files.
+fn spec(
+    tree: &Tree,
+    sheet: &Sheet,
+    draft: &Draft,
+    around: &Surroundings<'_>,
+    problems: &mut Problems<'_>,
+) -> Value {
+    let mut spec = tree.to_json();
+    let Some(fields) = spec.as_object_mut() else { return spec };
+    if sheet.tagged {
+        let own = tree.get("tags");
+        own.into_iter().for_each(|tags| check_tags(tags, problems));
+        let mut tags = serde_json::Map::new();
+        for entry in around.tags.entries().iter().chain(own.map_or(&[][..], Tree::entries)) {
+            if entry.value.text().is_some() {
+                tags.insert(entry.key.text.clone(), entry.value.to_json());
+            }
+        }
+        if tags.len() > TAGS_MAX {
+            let what = format!("`tags` are more than {TAGS_MAX}");
+            let hint = "AWS takes 50 tags, and two of them say whose the resource is";
+            problems.add(Finding::error(draft.places.of_path("tags"), what).hint(hint));
+        }
+        tags.insert(OWNER_TAG.into(), around.owner.to_string().into());
+        tags.insert(ID_TAG.into(), draft.id.as_str().into());
+        fields.insert("tags".into(), tags.into());
+    }
+    if let Some(source) = sheet.source {
+        let Some(written) = tree.get(source.field).and_then(Tree::text) else { return spec };
+        let spot = draft.places.of_path(source.field);
+        if written.contains("${") {
+            let what = format!("`{}` is a path beside the blueprint", source.field);
+            problems.add(Finding::error(spot, what).hint("write text and variables only"));
+            return spec;
+        }
+        let found = find(around.file, written, source.holds)
+            .and_then(|path| digest(&path, source.holds).map(|digest| (path, digest)));
+        match found {
+            Ok((path, digest)) => {
+                fields.insert(source.field.into(), path.to_string_lossy().into());
+                fields.insert(source.digest.into(), digest);
+            }
+            Err(unusable) => missing_file(&unusable, source.field, spot, problems),
+        }
+    }
+    spec
+}
+
+pub(super) fn missing_file(
+    unusable: &Unusable,
+    field: &str,
+    spot: Spot,
+    problems: &mut Problems<'_>,
+) {
+    let finding = Finding::error(spot, unusable.what(field));
+    problems.add(match unusable {
+        Unusable::Missing(_) => finding.hint("paths begin at the blueprint's folder"),
+        _ => finding,
+    });
+}
+
+/// What AWS takes, less the two that say whose the resource is.
+const TAGS_MAX: usize = 48;
+const TAG_KEY_MAX: usize = 128;
+const TAG_VALUE_MAX: usize = 256;
+
+/// Tags that people write.
+pub(super) fn check_tags(tags: &Tree, problems: &mut Problems<'_>) {
+    for Entry { key, value } in tags.entries() {
+        let lower = key.text.to_ascii_lowercase();
+        for (prefix, whose) in [("aws:", "AWS"), ("pipeline:", "this program")] {
+            if lower.starts_with(prefix) {
+                let what =
+                    format!("tag `{}`: what begins with `{prefix}` is kept for {whose}", key.text);
+                problems.add(Finding::error(key.spot, what));
+            }
+        }
+        if key.text.is_empty() || key.text.chars().count() > TAG_KEY_MAX {
+            let what = format!("a tag's name has 1 to {TAG_KEY_MAX} characters");
+            problems.add(Finding::error(key.spot, what));
+        }
+        if value.text().is_some_and(|text| text.chars().count() > TAG_VALUE_MAX) {
+            let what = format!("tag `{}` has more than {TAG_VALUE_MAX} characters", key.text);
+            problems.add(Finding::error(value.spot, what));
+        }
+    }
+}
+
+/// The spec in normal form, with all that its kind finds wrong put in its place.
+fn normal(
+    kind: &dyn Kind,
+    spec: &Value,
+    draft: &Draft,
+    problems: &mut Problems<'_>,
+) -> Option<Normal> {
+    let checked = replaced(spec, ACCOUNT, SOME_ACCOUNT);
+    let before = problems.errors();
+    match kind.normalize(&checked) {
+        Ok(normal) => {
+            tell(&normal.flaws, draft, problems);
+            let normal = if checked == *spec { normal } else { kind.normalize(spec).ok()? };
+            (problems.errors() == before).then_some(normal)
+        }
+        Err(_) => {
+            tell(&malformed(kind, checked), draft, problems);
+            None
+        }
+    }
+}
+
+pub(super) fn tell(flaws: &[Flaw], draft: &Draft, problems: &mut Problems<'_>) {
+    for Flaw { path, what, hint, severity } in flaws {
+        let spot = draft.places.of_path(path);
+        let finding = match severity {
+            Severity::Error => Finding::error(spot, what.as_str()),
+            Severity::Warning => Finding::warning(spot, what.as_str()),
+        };
+        problems.add(finding.maybe(hint.clone()));
+    }
+}
+
+/// Every field that its kind cannot read: the decoder stops at the first and does not say where, so
+/// the field is found by leaving it out.
+fn malformed(kind: &dyn Kind, mut spec: Value) -> Vec<Flaw> {
+    const FLAWS_MAX: usize = 20;
+    let mut flaws = Vec::new();
+    while let Err(flaw) = kind.normalize(&spec) {
+        if flaws.len() == FLAWS_MAX || !flaws.is_empty() && flaw.what.starts_with("missing field") {
+            break;
+        }
+        if !flaw.path.is_empty() {
+            flaws.push(flaw);
+            break;
+        }
+        let path = blame(kind, &spec, &flaw.what);
+        if path.is_empty() || !remove(&mut spec, &path) {
+            flaws.push(flaw);
+            break;
+        }
+        flaws.push(Flaw { path: path.join("."), ..flaw });
+    }
+    flaws
+}
+
+/// The path of what the decoder stops at: without it, the decoder says something else. That a
+/// field is missing once it is left out says nothing, unless the flaw quotes the field's value.
+fn blame(kind: &dyn Kind, spec: &Value, what: &str) -> Vec<String> {
+    let mut path: Vec<String> = Vec::new();
+    loop {
+        let guilty = steps(spec, &path).into_iter().find_map(|step| {
+            let longer: Vec<String> = path.iter().chain([&step]).cloned().collect();
+            let value = spec.pointer(&pointer(&longer))?;
+            let mut without = spec.clone();
+            let said = match (remove(&mut without, &longer), kind.normalize(&without)) {
+                (true, Ok(_)) => return Some(longer),
+                (true, Err(flaw)) => flaw.what,
+                (false, _) => return None,
+            };
+            let quoted = match value {
+                Value::String(text) => what.contains(text.as_str()),
+                Value::Number(_) | Value::Bool(_) => what.contains(&value.to_string()),
+                _ => true,
+            };
+            let asked_back = said.contains(&format!("`{step}`"));
+            (said != what && (quoted || !asked_back)).then_some(longer)
+        });
+        match guilty {
+            Some(longer) => path = longer,
+            None => return path,
+        }
+    }
+}
+
+fn steps(spec: &Value, path: &[String]) -> Vec<String> {
+    match spec.pointer(&pointer(path)) {
+        Some(Value::Object(map)) => map.keys().cloned().collect(),
+        Some(Value::Array(items)) => (0..items.len()).map(|index| index.to_string()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn remove(spec: &mut Value, path: &[String]) -> bool {
+    let [holder @ .., last] = path else { return false };
+    match spec.pointer_mut(&pointer(holder)) {
+        Some(Value::Object(map)) => map.remove(last).is_some(),
+        Some(Value::Array(items)) => match last.parse::<usize>() {
+            Ok(index) if index < items.len() => {
+                items.remove(index);
+                true
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn pointer(path: &[String]) -> String {
+    path.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
+}
+
+fn replaced(value: &Value, from: &str, to: &str) -> Value {
+    match value {
+        Value::String(text) => text.replace(from, to).into(),
+        Value::Array(items) => items.iter().map(|item| replaced(item, from, to)).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, item)| (key.replace(from, to), replaced(item, from, to)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// Where each field of a resource stands.
+pub(super) struct Places {
+    resource: Spot,
+    by_path: BTreeMap<String, Spot>,
+}
+
+impl Places {
+    fn of(tree: &Tree, resource: Spot, tags: &Tree) -> Self {
+        let mut by_path = BTreeMap::new();
+        for entry in tags.entries() {
+            by_path.insert(join("tags", &entry.key.text), entry.value.spot);
+        }
+        mark(tree, "", &mut by_path);
+        Self { resource, by_path }
+    }
+
+    /// The place of the field, or of the nearest thing that holds it.
+    pub fn of_path(&self, path: &str) -> Spot {
+        let mut path = path;
+        loop {
+            if let Some(spot) = self.by_path.get(path) {
+                return *spot;
+            }
+            match path.rsplit_once('.') {
+                Some((holder, _)) => path = holder,
+                None => return self.resource,
+            }
+        }
+    }
+
+    /// The place of the first field whose text has `needle` in it.
+    pub fn holding(&self, spec: &Value, needle: &str) -> Spot {
+        let holds = |path: &str| {
+            let steps: Vec<String> = path.split('.').map(str::to_owned).collect();
+            let found = spec.pointer(&pointer(&steps)).and_then(Value::as_str);
+            found.is_some_and(|text| text.contains(needle))
+        };
+        let found = self.by_path.iter().find(|(path, _)| holds(path));
+        found.map_or(self.resource, |(_, spot)| *spot)
+    }
+
+    fn fields(&self) -> BTreeMap<String, At> {
+        self.by_path.iter().map(|(path, spot)| (path.clone(), spot.at())).collect()
+    }
+}
+
+/// A scalar stands where its value is, a map or a list where its key is.
+fn mark(tree: &Tree, path: &str, by_path: &mut BTreeMap<String, Spot>) {
+    let mut put = |step: &str, holder: Spot, value: &Tree| {
+        let path = join(path, step);
+        let scalar = value.scalar().is_some();
+        by_path.insert(path.clone(), if scalar { value.spot } else { holder });
+        mark(value, &path, by_path);
+    };
+    match &tree.value {
+        Yaml::Map(entries) => {
+            entries.iter().for_each(|entry| put(&entry.key.text, entry.key.spot, &entry.value));
+        }
+        Yaml::List(items) => {
+            items.iter().enumerate().for_each(|(i, item)| put(&i.to_string(), item.spot, item));
+        }
+        Yaml::Null | Yaml::Bool(_) | Yaml::Number(_) | Yaml::Text(_) => {}
+    }
+}

@@ -1,0 +1,3 @@
+//! One test binary: each of them links the SDK.
+
+mod bad;
