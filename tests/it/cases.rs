@@ -165,7 +165,8 @@ fn compared(expected: &str, found: &str) -> Option<String> {
 #[tokio::test(start_paused = true)]
 async fn every_case_plans_calls_and_ends_as_its_golden_text_says() {
     let mut wrong = Vec::new();
-    let mut names: Vec<_> = std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
     names.sort();
     assert!(names.len() >= 25, "the cases are there");
     for folder in names {

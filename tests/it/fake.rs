@@ -35,7 +35,7 @@ pub struct Habit {
     pub ends: Option<u32>,
     /// Fields that no update changes.
     pub stuck: BTreeSet<String>,
-    /// The field reads back differently after every update.
+    /// Every update gives this field another value, none of them the right one.
     pub restless: Option<String>,
     /// What the next calls of a verb are answered, one each; then they are taken.
     pub answers: BTreeMap<Verb, VecDeque<Answer>>,
@@ -287,7 +287,8 @@ impl Fake {
         };
         let refused = result.as_ref().err().map(|fault| fault.class);
         let answer = refused.map_or_else(|| "done".into(), |class| format!("{class:?}"));
-        let what = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
+        let what =
+            if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
         let word = serde_json::to_value(verb).unwrap();
         let line = format!("{} {kind} {identity}{what} -> {answer}", word.as_str().unwrap());
         self.log.borrow_mut().push(line);
@@ -471,7 +472,8 @@ impl Thing {
         self.hide(habit.forgets);
         let paths = diff.paths();
         let tops = paths.iter().map(|path| path.split('.').next().unwrap());
-        let changeable = tops.filter(|top| !habit.stuck.contains(*top));
+        let stuck = |top: &str| habit.stuck.contains(top) || habit.restless.as_deref() == Some(top);
+        let changeable = tops.filter(|top| !stuck(top));
         let most = if habit.one_field { 1 } else { usize::MAX };
         // A call replaces a field as a whole, as most of AWS's do.
         let fields: BTreeSet<String> = changeable.take(most).map(str::to_owned).collect();
@@ -511,8 +513,7 @@ impl Cloud for Fake {
         Box::pin(async move {
             let things = self.things.borrow();
             let listed = things.iter().filter_map(|thing| {
-                let shown =
-                    if thing.lag > 0 { thing.shown.clone()? } else { thing.live() };
+                let shown = if thing.lag > 0 { thing.shown.clone()? } else { thing.live() };
                 shown.belongs_to(owner).then(|| Owned {
                     kind: thing.kind.name().into(),
                     id: shown.tag(ID_TAG).unwrap_or_default().into(),

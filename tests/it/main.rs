@@ -2,5 +2,6 @@
 
 mod cases;
 mod fake;
+mod next;
 mod toys;
 mod world;

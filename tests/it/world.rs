@@ -167,6 +167,9 @@ pub fn rendered(plan: &Plan) -> String {
             Refusal::Protected { id, protect, verb, .. } => {
                 format!("{id} is protected ({protect:?}) and would be {verb}")
             }
+            Refusal::AdoptReplaces { id, .. } => {
+                format!("{id} is not ours, and adopting it would replace it")
+            }
             Refusal::Malformed { id, why } => format!("{id} is malformed: {why}"),
         };
         writeln!(text, "! refused: {line}").unwrap();
@@ -179,7 +182,8 @@ pub fn rendered(plan: &Plan) -> String {
 
 fn changes(diff: &Diff) -> String {
     let lines = diff.0.iter().map(|change| {
-        let effect = if change.effect == pipeline::plan::diff::Effect::Replace { " (!)" } else { "" };
+        let effect =
+            if change.effect == pipeline::plan::diff::Effect::Replace { " (!)" } else { "" };
         let (before, after) = if change.secret {
             (json!("*"), json!("*"))
         } else {
