@@ -68,19 +68,24 @@ async fn strays(
         .collect();
     let named: BTreeSet<(&str, &Name)> =
         desired.nodes.values().map(|node| (node.kind.name(), &node.identity)).collect();
-    let candidates: BTreeSet<Owned> = owned
+    // Two lists may name the same thing, one with its ARN and one without.
+    let candidates: BTreeMap<(String, Name), Owned> = owned
         .into_iter()
         .filter(|owned| !owned.arn.as_deref().is_some_and(|arn| arns.contains(arn)))
         .filter(|owned| !named.contains(&(owned.kind.as_str(), &owned.identity)))
+        .map(|owned| ((owned.kind.clone(), owned.identity.clone()), owned))
         .collect();
-    let looks = candidates.iter().map(|owned| async move {
+    let known = |live: &Live| live.outputs.get("arn").is_some_and(|arn| arns.contains(&**arn));
+    let looks = candidates.values().map(|owned| async move {
         let answer = cloud.observe(&owned.kind, std::slice::from_ref(&owned.identity)).await;
         (owned, answer.into_iter().next())
     });
     let (mut strays, mut unknown) = (Vec::new(), Vec::new());
     for (owned, answer) in join_all(looks).await {
         match answer {
-            Some(Ok(Some(live))) if live.exists() && live.belongs_to(&desired.owner) => {
+            Some(Ok(Some(live)))
+                if live.exists() && live.belongs_to(&desired.owner) && !known(&live) =>
+            {
                 strays.extend(stray(cloud, owned, live));
             }
             Some(Err(fault)) => unknown.push(Unknown { ids: vec![Id::new(&owned.id)], fault }),

@@ -68,8 +68,9 @@ fn spec(
     })
 }
 
-/// Refusals in a row, and since when.
+/// Refusals of one class in a row, and since when: patience with one is no patience with another.
 struct Trouble {
+    class: Class,
     refusals: u32,
     since: Instant,
 }
@@ -80,6 +81,7 @@ struct Work<'a> {
     kind: &'a dyn Kind,
     spec: Option<Resolved>,
     memory: Memory,
+    /// When it began, or was last emptied, which takes as long as it holds things.
     started: Instant,
 }
 
@@ -103,8 +105,12 @@ impl Work<'_> {
                     }
                     pause(retry::poll(looks)).await;
                     looks += 1;
-                    self.memory.quiet =
-                        if moving(live.as_ref()) { 0 } else { self.memory.quiet + 1 };
+                    if moving(live.as_ref()) {
+                        self.memory.quiet = 0;
+                        trouble = None;
+                    } else {
+                        self.memory.quiet += 1;
+                    }
                 }
                 Move::Call(call) => {
                     self.run.reporter.tell(&Event::Calling(self.step, &call));
@@ -153,7 +159,8 @@ impl Work<'_> {
         match (call, &self.spec, live) {
             (Call::Create, Some(spec), _) => cloud.create(kind, spec).await,
             (Call::Update(diff), Some(spec), Some(live)) => {
-                cloud.update(kind, spec, live, diff).await
+                let spec = spec.leaving(&self.step.ignore, &live.spec);
+                cloud.update(kind, &spec, live, diff).await
             }
             (Call::Retire, _, Some(live)) => cloud.retire(kind, identity, live).await,
             (Call::Delete, _, Some(live)) => cloud.delete(kind, identity, live).await,
@@ -169,8 +176,11 @@ impl Work<'_> {
             Call::Create => self.memory.created = true,
             Call::Delete => self.memory.deleted = true,
             Call::Retire => self.memory.retired = true,
-            Call::Update(diff) => self.memory.sent = Some(diff.clone()),
-            Call::Purge => {}
+            Call::Update(diff) => {
+                self.memory.sent = Some(diff.clone());
+                self.memory.updates += 1;
+            }
+            Call::Purge => self.started = Instant::now(),
         }
     }
 
@@ -186,6 +196,7 @@ impl Work<'_> {
         let ambiguous = matches!(fault.class, Class::Lost | Class::Broken);
         if ambiguous && *call == Call::Create {
             self.remember(call);
+            self.memory.lost = true;
         }
         if fault.class != Class::NotEmpty {
             return self.hold(fault, trouble).await;
@@ -195,7 +206,10 @@ impl Work<'_> {
         }
         self.run.reporter.tell(&Event::Calling(self.step, &Call::Purge));
         match self.call(&Call::Purge, live).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.remember(&Call::Purge);
+                self.hold(fault, trouble).await
+            }
             Err(fault) => self.hold(fault, trouble).await,
         }
     }
@@ -203,8 +217,15 @@ impl Work<'_> {
     /// Waits as long as the fault deserves, or gives up on it.
     async fn hold(&self, fault: Fault, trouble: &mut Option<Trouble>) -> Result<(), Stop> {
         let now = Instant::now();
-        let trouble = trouble.get_or_insert(Trouble { refusals: 0, since: now });
+        let trouble = match trouble {
+            Some(same) if same.class == fault.class => same,
+            other => other.insert(Trouble { class: fault.class, refusals: 0, since: now }),
+        };
         trouble.refusals += 1;
+        // Classes that take turns would otherwise go on for ever.
+        if now - self.started > SETTLES_WITHIN {
+            return Err(Stop::Refused(fault));
+        }
         let Some(wait) = retry::after(fault.class, trouble.refusals, now - trouble.since) else {
             return Err(Stop::Refused(fault));
         };

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::blueprint::Id;
 use crate::cloud::{Cloud, Fault};
-use crate::kind::{Live, Outputs, Place};
+use crate::kind::{Live, Outputs, Phase, Place};
 use crate::plan::{Action, Plan, Snapshot, Step};
 
 use next::{Call, Stop};
@@ -126,9 +126,12 @@ async fn all(run: &Run<'_>, plan: &Plan, snapshot: &Snapshot, state: &State<'_>)
             let ready = readiness(step, &steps, &state.outcomes.borrow());
             match ready {
                 Readiness::Waits => waiting.push(step),
-                Readiness::Blocked(cause) => finish(run, state, step, Outcome::Skipped(cause)),
-                Readiness::Ready if !step.action.changes() => {
-                    finish(run, state, step, settled(run, step))
+                Readiness::Blocked(cause) if step.action.changes() => {
+                    finish(run, state, step, Outcome::Skipped(cause))
+                }
+                Readiness::Blocked(cause) => record(state, step, Outcome::Skipped(cause)),
+                Readiness::Ready if stands(step, snapshot) => {
+                    record(state, step, settled(run, step))
                 }
                 Readiness::Ready => working.push(work(run, step, snapshot, state)),
             }
@@ -177,6 +180,16 @@ fn readiness(step: &Step, steps: &BTreeSet<&Id>, outcomes: &BTreeMap<Id, Outcome
     Readiness::Ready
 }
 
+/// Whether nothing is to be done: what is kept may still have to get ready.
+fn stands(step: &Step, snapshot: &Snapshot) -> bool {
+    let live = snapshot.found.get(&step.id).and_then(Option::as_ref);
+    let settling = live.is_some_and(|live| matches!(live.phase, Phase::Settling(_)));
+    match step.action {
+        Action::Keep(_) => !settling,
+        _ => !step.action.changes(),
+    }
+}
+
 fn settled(run: &Run<'_>, step: &Step) -> Outcome {
     match &step.action {
         Action::Keep(outputs) => Outcome::Done(outputs.clone()),
@@ -185,9 +198,11 @@ fn settled(run: &Run<'_>, step: &Step) -> Outcome {
 }
 
 fn finish(run: &Run<'_>, state: &State<'_>, step: &Step, outcome: Outcome) {
-    if step.action.changes() {
-        run.reporter.tell(&Event::Finished(step, &outcome));
-    }
+    run.reporter.tell(&Event::Finished(step, &outcome));
+    record(state, step, outcome);
+}
+
+fn record(state: &State<'_>, step: &Step, outcome: Outcome) {
     if let Outcome::Done(outputs) = &outcome {
         state.known.borrow_mut().insert(step.id.clone(), outputs.clone());
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::blueprint::text::Resolved;
 use crate::cloud::Fault;
+use crate::kind::place::{ID_TAG, OWNER_TAG};
 use crate::kind::{Kind, Live, Outputs, Owner, Phase};
 use crate::plan::diff::Diff;
 use crate::plan::{Action, Reason, Step, remaining};
@@ -52,10 +53,14 @@ pub enum Stop {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Memory {
     pub created: bool,
+    /// No answer came to the create: what shows then may be another's.
+    pub lost: bool,
     pub deleted: bool,
     pub retired: bool,
     /// The update that was sent last.
     pub sent: Option<Diff>,
+    /// Updates sent so far.
+    pub updates: u32,
     /// Looks since then that showed no change, or nothing at all.
     pub quiet: u32,
     /// What was remembered there before anything was made.
@@ -64,6 +69,10 @@ pub struct Memory {
 
 /// Looks without a change after which an update counts as not made; by then two minutes went by.
 pub const QUIET_LOOKS: u32 = 14;
+
+/// Updates after which something that still differs never will be right. Doubling the shards of a
+/// stream to the most there are takes fifteen; a field at a time takes as many as there are fields.
+pub const UPDATES_MAX: u32 = 50;
 
 /// Everything that a judgement rests on.
 pub struct View<'a> {
@@ -78,7 +87,7 @@ pub struct View<'a> {
 
 pub fn next(view: &View<'_>) -> Move {
     match &view.step.action {
-        Action::Keep(outputs) => Move::Done(outputs.clone()),
+        Action::Keep(_) => keep(view),
         Action::Dormant(_) => Move::Done(Outputs::new()),
         Action::Create(_) => create(view),
         Action::Update(planned) => update(view, planned),
@@ -87,15 +96,54 @@ pub fn next(view: &View<'_>) -> Move {
     }
 }
 
+/// It is as it should be, and an earlier run may have left it before it was ready.
+fn keep(view: &View<'_>) -> Move {
+    let Some(live) = view.live.filter(|live| live.exists()) else { return ended(view) };
+    match &live.phase {
+        Phase::Settling(why) => Move::Wait(why.clone()),
+        Phase::Failed(why) => Move::Stop(Stop::Failed(why.clone())),
+        _ => Move::Done(live.outputs.clone()),
+    }
+}
+
+/// It was there when the plan was made. What exists only while there is work may end at any time.
+fn ended(view: &View<'_>) -> Move {
+    if view.step.on_demand {
+        Move::Done(Outputs::new())
+    } else {
+        Move::Stop(Stop::Stale("it is gone".into()))
+    }
+}
+
 fn create(view: &View<'_>) -> Move {
     let Some(live) = view.live else { return make(view) };
     match &live.phase {
         Phase::Gone(why) => remembered(view, live, why),
         Phase::Leaving(why) => Move::Wait(why.clone()),
-        _ if !view.memory.created => Move::Stop(Stop::Stale(format!(
+        _ if !view.memory.created && !made_before(view, live) => Move::Stop(Stop::Stale(format!(
             "a {} named `{}` exists now",
             view.step.kind, view.step.identity
         ))),
+        _ => made(view, live),
+    }
+}
+
+/// Made for this very step by a run that was killed before AWS showed it.
+fn made_before(view: &View<'_>, live: &Live) -> bool {
+    live.belongs_to(view.owner)
+        && live.tag(ID_TAG) == Some(view.step.id.as_str())
+        && !left(view, live).replaces()
+}
+
+/// What shows after a create is ours, unless it says otherwise. Where the answer was lost it has to
+/// say that it is: the name may have been taken by somebody else.
+fn made(view: &View<'_>, live: &Live) -> Move {
+    match live.tag(OWNER_TAG) {
+        Some(owner) if owner != view.owner.0 => not_ours(live),
+        None if view.memory.lost && view.memory.quiet < QUIET_LOOKS => {
+            Move::Wait("it does not show whose it is yet".into())
+        }
+        None if view.memory.lost => not_ours(live),
         _ => settle(view, live),
     }
 }
@@ -120,18 +168,10 @@ fn remembered(view: &View<'_>, live: &Live, why: &str) -> Move {
 }
 
 fn update(view: &View<'_>, planned: &Diff) -> Move {
-    let Some(live) = view.live.filter(|live| live.exists()) else {
-        return Move::Stop(Stop::Stale("it is gone".into()));
-    };
+    let Some(live) = view.live.filter(|live| live.exists()) else { return ended(view) };
     if settling(live).is_none() {
-        let left = left(view, live);
-        if !left.within(planned) {
-            let moved: Vec<_> = left
-                .0
-                .iter()
-                .filter(|c| !planned.touches(&c.path))
-                .map(|c| c.path.clone())
-                .collect();
+        let moved = left(view, live).beyond(planned);
+        if !moved.is_empty() {
             return Move::Stop(Stop::Stale(format!("{} changed since the plan", moved.join(", "))));
         }
     }
@@ -144,9 +184,12 @@ fn replace(view: &View<'_>, reason: &Reason) -> Move {
     }
     let there = view.live.filter(|live| live.exists());
     match (there, view.kind.retires()) {
-        (None, Some(_)) if view.step.on_demand => Move::Done(Outputs::new()),
+        (None, _) if view.step.on_demand => Move::Done(Outputs::new()),
         (None, _) => create(view),
         (Some(live), _) if !live.belongs_to(view.owner) => not_ours(live),
+        (Some(live), None) if let Some(planned) = needless(view, live, reason) => {
+            update(view, planned)
+        }
         (Some(_), Some(_)) if view.memory.retired => Move::Wait("the old one still shows".into()),
         (Some(_), Some(_)) => Move::Call(Call::Retire),
         (Some(live), None) if !view.memory.deleted => match (settling(live), reason) {
@@ -155,6 +198,14 @@ fn replace(view: &View<'_>, reason: &Reason) -> Move {
         },
         (Some(live), None) => leaving(live),
     }
+}
+
+/// What was planned to be replaced for a value that was unknown then, and that turns out to be what
+/// it has, is not. One that is made beside the old one always is: the plan ends the old one.
+fn needless<'a>(view: &View<'_>, live: &Live, reason: &'a Reason) -> Option<&'a Diff> {
+    let Reason::Fields(planned) = reason else { return None };
+    let untouched = !view.memory.deleted && live.phase == Phase::Ready;
+    (untouched && !left(view, live).replaces()).then_some(planned)
 }
 
 fn delete(view: &View<'_>) -> Move {
@@ -181,7 +232,7 @@ fn leaving(live: &Live) -> Move {
 }
 
 fn not_ours(live: &Live) -> Move {
-    Move::Stop(Stop::NotOurs(live.tag(crate::kind::place::OWNER_TAG).map(str::to_owned)))
+    Move::Stop(Stop::NotOurs(live.tag(OWNER_TAG).map(str::to_owned)))
 }
 
 /// It is there: wait until it stands still, then make what still differs.
@@ -195,10 +246,9 @@ fn settle(view: &View<'_>, live: &Live) -> Move {
     if left.is_empty() {
         return Move::Done(live.outputs.clone());
     }
-    if left.replaces() {
-        return Move::Stop(Stop::Stuck(left.paths()));
-    }
-    if view.memory.sent.as_ref() != Some(&left) {
+    let sent = view.memory.sent.as_ref() == Some(&left) || view.memory.updates >= UPDATES_MAX;
+    // No update mends a create-only field; what was before the create may still show.
+    if !sent && !left.replaces() {
         Move::Call(Call::Update(left))
     } else if view.memory.quiet < QUIET_LOOKS {
         Move::Wait(format!("{} not changed yet", left.paths().join(", ")))

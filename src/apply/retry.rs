@@ -13,6 +13,8 @@ const NOT_YET_FOR: Duration = Duration::from_secs(5 * 60);
 const CONFLICT_FOR: Duration = Duration::from_secs(10 * 60);
 /// The SDK has already tried each call several times.
 const TROUBLE_FOR: Duration = Duration::from_secs(60);
+/// So that emptying something that fills as quickly does not spin.
+const EMPTYING_PAUSE: Duration = Duration::from_millis(200);
 /// Emptying goes on for as long as there is something to delete.
 const EMPTYING_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -22,7 +24,7 @@ pub fn after(class: Class, attempt: u32, elapsed: Duration) -> Option<Duration> 
         Class::NotYet => NOT_YET_FOR,
         Class::Conflict => CONFLICT_FOR,
         Class::Throttled | Class::Lost | Class::Broken => TROUBLE_FOR,
-        Class::NotEmpty => return (elapsed < EMPTYING_FOR).then_some(Duration::ZERO),
+        Class::NotEmpty => return (elapsed < EMPTYING_FOR).then_some(EMPTYING_PAUSE),
         Class::Denied | Class::Invalid => return None,
     };
     (elapsed < patience).then(|| backoff(attempt))
@@ -56,6 +58,7 @@ mod tests {
             (Class::Denied, 1, Duration::ZERO, None),
             (Class::Invalid, 1, Duration::ZERO, None),
             (Class::NotEmpty, 1000, minute, Some(0)),
+            (Class::NotEmpty, 1000, 24 * 60 * minute, None),
         ] {
             let after = after(class, attempt, elapsed).map(|wait| wait.as_secs());
             assert_eq!(after, wait, "{class:?} after {attempt} refusals in {elapsed:?}");

@@ -23,6 +23,33 @@ impl Resolved {
     pub fn value(&self) -> &Value {
         &self.0
     }
+
+    /// The same, but for the fields left to others: those are as `live` has them, because a call
+    /// that changes their neighbours may have to send them too.
+    pub fn leaving(&self, paths: &[String], live: &Value) -> Self {
+        let mut spec = self.0.clone();
+        paths.iter().for_each(|path| leave(&mut spec, live, path));
+        Self(spec)
+    }
+}
+
+/// Makes `spec` as `live` at `path`; a key may itself have dots.
+fn leave(spec: &mut Value, live: &Value, path: &str) {
+    let (Value::Object(ours), Value::Object(theirs)) = (spec, live) else { return };
+    match (ours.contains_key(path), theirs.get(path), path.split_once('.')) {
+        (_, Some(value), _) => {
+            ours.insert(path.to_owned(), value.clone());
+        }
+        (true, None, _) => {
+            ours.remove(path);
+        }
+        (false, None, Some((head, rest))) => {
+            if let (Some(ours), Some(theirs)) = (ours.get_mut(head), theirs.get(head)) {
+                leave(ours, theirs, rest);
+            }
+        }
+        (false, None, None) => {}
+    }
 }
 
 /// Why a spec cannot be sent.
@@ -154,6 +181,7 @@ pub fn resolve(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn references_are_told_from_what_only_looks_like_them() {
@@ -170,6 +198,23 @@ mod tests {
                 .map(|r| format!("{}.{}", r.id, r.output))
                 .collect();
             assert_eq!(refs, found, "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_left_to_others_are_sent_as_others_set_them() {
+        let ours = json!({"m": {"a": 1, "b.c": 2, "d": 3}, "n": 4});
+        let live = json!({"m": {"a": 10, "b.c": 20, "e": 50}, "n": 40});
+        for (path, sent) in [
+            ("n", json!({"m": {"a": 1, "b.c": 2, "d": 3}, "n": 40})),
+            ("m.a", json!({"m": {"a": 10, "b.c": 2, "d": 3}, "n": 4})),
+            ("m.b.c", json!({"m": {"a": 1, "b.c": 20, "d": 3}, "n": 4})),
+            ("m.d", json!({"m": {"a": 1, "b.c": 2}, "n": 4})),
+            ("m.e", json!({"m": {"a": 1, "b.c": 2, "d": 3, "e": 50}, "n": 4})),
+            ("x.y", ours.clone()),
+        ] {
+            let left = Resolved(ours.clone()).leaving(&[path.to_owned()], &live);
+            assert_eq!(left.value(), &sent, "{path}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The plan that takes everything away: the blueprint's resources and the strays, in reverse.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::blueprint::{Desired, Id, Node};
 use crate::kind::{Live, Phase};
@@ -19,8 +19,10 @@ pub fn destroy(desired: &Desired, snapshot: &Snapshot, choice: &Choice) -> Plan 
         if everything { snapshot.strays.iter().collect() } else { Vec::new() };
     let mut plan = Plan::default();
     let mut first = dependents;
-    between_strays(desired, &strays, &mut first);
-    for id in order(&first).expect("dependents have no cycle, and ranks add none") {
+    between_strays(&turns(desired, &needs), &strays, &mut first);
+    for id in
+        order(&first).expect("every edge goes from a later turn to an earlier one, or along needs")
+    {
         if let Some(stray) = strays.iter().find(|stray| stray_id(stray) == id) {
             guard_stray(stray, choice, &mut plan);
             plan.steps.push(stray_step(stray, first[&id].clone()));
@@ -39,14 +41,40 @@ pub fn destroy(desired: &Desired, snapshot: &Snapshot, choice: &Choice) -> Plan 
     }
     let steps: BTreeSet<Id> = plan.steps.iter().map(|step| step.id.clone()).collect();
     for step in &mut plan.steps {
-        step.needs.retain(|need| steps.contains(need));
+        step.needs = standing(&step.needs, &first, &steps);
     }
     plan
 }
 
+/// What of `needs` has a step, seeing through what has none: order holds across what is absent.
+fn standing(needs: &BTreeSet<Id>, first: &Needs, steps: &BTreeSet<Id>) -> BTreeSet<Id> {
+    let (mut found, mut absent) = (BTreeSet::new(), BTreeSet::new());
+    let mut open: Vec<&Id> = needs.iter().collect();
+    while let Some(id) = open.pop() {
+        if steps.contains(id) {
+            found.insert(id.clone());
+        } else if absent.insert(id) {
+            open.extend(first.get(id).into_iter().flatten());
+        }
+    }
+    found
+}
+
+/// Each node's place among the kinds, never before that of what it needs: dependencies come first,
+/// and the kinds' order fills in where they say nothing.
+fn turns(desired: &Desired, needs: &Needs) -> BTreeMap<Id, usize> {
+    let mut turns: BTreeMap<Id, usize> = BTreeMap::new();
+    for id in order(needs).expect("the loader refuses cycles") {
+        let needed = needs[&id].iter().filter_map(|need| turns.get(need).copied()).max();
+        let rank = desired.nodes[&id].kind.rank();
+        turns.insert(id, needed.map_or(rank, |needed| needed.max(rank)));
+    }
+    turns
+}
+
 /// Nothing tells what a stray uses, so later kinds go before earlier ones wherever one is a stray.
-fn between_strays(desired: &Desired, strays: &[&Stray], first: &mut Needs) {
-    let nodes = desired.nodes.iter().map(|(id, node)| (id.clone(), node.kind.rank(), false));
+fn between_strays(turns: &BTreeMap<Id, usize>, strays: &[&Stray], first: &mut Needs) {
+    let nodes = turns.iter().map(|(id, turn)| (id.clone(), *turn, false));
     let all: Vec<_> =
         strays.iter().map(|stray| (stray_id(stray), stray.rank, true)).chain(nodes).collect();
     for (id, rank, stray) in &all {

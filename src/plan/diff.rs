@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::blueprint::text::{Part, references, scan};
 use crate::kind::{Mark, Rule};
 
 /// The fields that differ, in the order of their paths.
@@ -41,7 +42,13 @@ impl Diff {
 
     /// Whether every field that differs here was among those that `planned` changes.
     pub fn within(&self, planned: &Self) -> bool {
-        self.0.iter().all(|change| planned.touches(&change.path))
+        self.beyond(planned).is_empty()
+    }
+
+    /// The fields that `planned` does not change. One key of a map is no leave to write the map.
+    pub fn beyond(&self, planned: &Self) -> Vec<String> {
+        let covered = |path: &str| planned.0.iter().any(|change| below(path, &change.path));
+        self.paths().into_iter().filter(|path| !covered(path)).collect()
     }
 
     pub fn paths(&self) -> Vec<String> {
@@ -79,6 +86,7 @@ fn walk(
 ) {
     match (desired, live) {
         (Value::Null, _) => {}
+        _ if moves(desired) => push(desired.clone(), live.clone(), path, rules, out),
         (Value::Object(want), Value::Object(have)) => {
             for key in want.keys().chain(have.keys()).collect::<BTreeSet<_>>() {
                 path.push(key.clone());
@@ -99,6 +107,17 @@ fn walk(
         }
         _ if same(desired, live) => {}
         _ => push(desired.clone(), live.clone(), path, rules, out),
+    }
+}
+
+/// Whether paths below it may be others once its references are filled in: keys are renamed, and
+/// sets sort anew. It then differs as a whole, so that the plan covers what becomes of it.
+fn moves(desired: &Value) -> bool {
+    let unknown = |key: &String| scan(key).iter().any(|p| matches!(p, Part::Reference { .. }));
+    match desired {
+        Value::Object(map) => map.keys().any(unknown),
+        Value::Array(_) => !references(desired).is_empty(),
+        _ => false,
     }
 }
 
@@ -148,6 +167,40 @@ mod tests {
         ] {
             let found = diff(&desired, &live, &[write_only("w")]);
             assert_eq!(found.paths(), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_holds_a_reference_in_a_key_or_in_a_list_differs_as_a_whole() {
+        for (case, desired, live, expected) in [
+            ("a set", json!({"s": ["${a.id}", "b"]}), json!({"s": ["b", "z"]}), vec!["s"]),
+            ("a key", json!({"m": {"${a.id}": 1, "b": 2}}), json!({"m": {"b": 2}}), vec!["m"]),
+            ("a value", json!({"m": {"b": "${a.id}"}}), json!({"m": {"b": "c"}}), vec!["m.b"]),
+            ("AWS's own", json!({"l": ["${aws:user}", 1]}), json!({"l": ["x", 1]}), vec!["l.0"]),
+        ] {
+            assert_eq!(diff(&desired, &live, &[]).paths(), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_plan_covers_its_paths_and_what_is_below_them_only() {
+        let one = |path: &str| {
+            let (before, after) = (json!(1), json!(2));
+            Diff(vec![Change {
+                path: path.into(),
+                before,
+                after,
+                effect: Effect::Update,
+                secret: false,
+            }])
+        };
+        for (found, planned, within) in [
+            ("rules.old", "rules.old", true),
+            ("rules.old.days", "rules.old", true),
+            ("rules", "rules.old", false),
+            ("rules.old", "rules.older", false),
+        ] {
+            assert_eq!(one(found).within(&one(planned)), within, "{found} in {planned}");
         }
     }
 

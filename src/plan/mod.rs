@@ -113,6 +113,8 @@ pub enum Refusal {
     NotOurs { id: Id, kind: String, identity: Name, owner: Option<String> },
     /// It is protected, and the plan would delete or replace it.
     Protected { id: Id, kind: String, identity: Name, protect: Protect, verb: &'static str },
+    /// It is to be adopted, and would have to be replaced: what is not ours is never deleted.
+    AdoptReplaces { id: Id, kind: String, identity: Name },
     /// With its references filled in, it is no longer a spec of its kind.
     Malformed { id: Id, why: String },
 }
@@ -143,12 +145,20 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, choice: &Choice) -> Plan {
     } else {
         closure(&choice.targets, &needs)
     };
-    let mut planner =
-        Planner { desired, snapshot, choice, known: BTreeMap::new(), plan: Plan::default() };
+    let mut planner = Planner {
+        desired,
+        snapshot,
+        choice,
+        known: BTreeMap::new(),
+        plan: Plan::default(),
+        predecessors: Vec::new(),
+    };
     for id in order(&needs).expect("the loader refuses cycles") {
-        let node = &desired.nodes[&id];
-        planner.node(&id, node, wanted.contains(&id));
+        if wanted.contains(&id) {
+            planner.node(&id, &desired.nodes[&id]);
+        }
     }
+    planner.plan.steps.append(&mut planner.predecessors);
     if choice.targets.is_empty() {
         planner.strays();
     }
@@ -162,10 +172,12 @@ struct Planner<'a> {
     /// Outputs of what comes earlier, as far as they are known now.
     known: BTreeMap<Id, Outputs>,
     plan: Plan,
+    /// Deletions that come after everything that is made or changed.
+    predecessors: Vec<Step>,
 }
 
 impl Planner<'_> {
-    fn node(&mut self, id: &Id, node: &Node, wanted: bool) {
+    fn node(&mut self, id: &Id, node: &Node) {
         let live = self.snapshot.found.get(id).and_then(Option::as_ref);
         let spec = match substitute(node.kind, &node.spec, &self.known) {
             Ok(spec) => spec,
@@ -179,9 +191,6 @@ impl Planner<'_> {
             id.clone(),
             known::outputs(node.kind, &action, &spec, live, &self.snapshot.place),
         );
-        if !wanted {
-            return;
-        }
         let loses_data = matches!(action, Action::Replace(_)) && node.kind.holds_data();
         let retired = match &action {
             Action::Replace(_) => live.and_then(|live| live.outputs.get(node.kind.retires()?)),
@@ -200,21 +209,25 @@ impl Planner<'_> {
             loses_data,
             at: Some(node.at),
         };
-        let predecessor = retired.map(|old| predecessor(&step, old));
+        if let Some(old) = retired {
+            let users = self.desired.nodes.iter().filter(|(_, user)| user.needs.contains(id));
+            let users = users.map(|(user, _)| user.clone());
+            self.predecessors.push(predecessor(&step, old, users.collect()));
+        }
         self.plan.steps.push(step);
-        self.plan.steps.extend(predecessor);
     }
 
     fn action(&mut self, id: &Id, node: &Node, spec: &Value, live: Option<&Live>) -> Action {
-        let Some(live) = live.filter(|live| live.exists()) else {
-            let last = live.and_then(|live| match &live.phase {
-                Phase::Gone(how) => Some(how.clone()),
-                _ => None,
-            });
-            return if node.on_demand { Action::Dormant(last) } else { Action::Create(last) };
+        let Some(live) = live else {
+            return if node.on_demand { Action::Dormant(None) } else { Action::Create(None) };
         };
-        if matches!(live.phase, Phase::Leaving(_)) {
-            return Action::Create(None);
+        match &live.phase {
+            Phase::Gone(how) | Phase::Leaving(how) if node.on_demand => {
+                return Action::Dormant(Some(how.clone()));
+            }
+            Phase::Gone(how) => return Action::Create(Some(how.clone())),
+            Phase::Leaving(_) => return Action::Create(None),
+            Phase::Ready | Phase::Settling(_) | Phase::Failed(_) => {}
         }
         if !live.belongs_to(&self.desired.owner) && !self.choice.adopt.contains(id) {
             let owner = live.tag(OWNER_TAG).map(str::to_owned);
@@ -223,32 +236,28 @@ impl Planner<'_> {
             return Action::Keep(live.outputs.clone());
         }
         if let Phase::Failed(why) = &live.phase {
-            self.guard(id, node, "replaced");
+            self.guard_replacement(id, node, live);
             return Action::Replace(Reason::Failed(why.clone()));
         }
         let found = compare(node.kind, spec, live, &node.ignore);
         if found.is_empty() {
             Action::Keep(live.outputs.clone())
         } else if found.replaces() {
-            self.guard(id, node, "replaced");
+            self.guard_replacement(id, node, live);
             Action::Replace(Reason::Fields(found))
         } else {
             Action::Update(found)
         }
     }
 
-    /// Refuses to lose what is protected.
-    fn guard(&mut self, id: &Id, node: &Node, verb: &'static str) {
-        if !may_go(node.protect, self.choice) {
-            let (kind, identity) = (node.kind.name().into(), node.identity.clone());
-            let protect = node.protect;
-            self.plan.refusals.push(Refusal::Protected {
-                id: id.clone(),
-                kind,
-                identity,
-                protect,
-                verb,
-            });
+    /// Refuses to lose what is protected, and what is not ours.
+    fn guard_replacement(&mut self, id: &Id, node: &Node, live: &Live) {
+        let (id, kind, identity) = (id.clone(), node.kind.name().into(), node.identity.clone());
+        if !live.belongs_to(&self.desired.owner) {
+            self.plan.refusals.push(Refusal::AdoptReplaces { id, kind, identity });
+        } else if !may_go(node.protect, self.choice) {
+            let (protect, verb) = (node.protect, "replaced");
+            self.plan.refusals.push(Refusal::Protected { id, kind, identity, protect, verb });
         }
     }
 
@@ -305,13 +314,16 @@ pub(crate) fn stray_step(stray: &Stray, needs: BTreeSet<Id>) -> Step {
     }
 }
 
-/// The old one of a replacement that is made beside it: it ends once its successor stands.
-fn predecessor(successor: &Step, old: &str) -> Step {
+/// The old one of a replacement that is made beside it: it ends once its successor stands and what
+/// used it has moved over.
+fn predecessor(successor: &Step, old: &str, users: BTreeSet<Id>) -> Step {
+    let mut needs = users;
+    needs.insert(successor.id.clone());
     Step {
         id: Id(format!("{} ({old})", successor.id)),
         identity: Name::new(old),
         action: Action::Delete,
-        needs: BTreeSet::from([successor.id.clone()]),
+        needs,
         ..successor.clone()
     }
 }

@@ -1,3 +1,8 @@
-//! One test binary: each of them links the SDK.
+//! One test binary, since each of them links the SDK; its modules mirror `src`.
 
 mod bad;
+mod cases;
+mod fake;
+mod next;
+mod toys;
+mod world;
