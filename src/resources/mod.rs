@@ -2,6 +2,9 @@
 
 mod kinesis_stream;
 mod kms_key;
+mod s3_bucket;
+mod s3_folder;
+mod s3_object;
 
 use std::marker::PhantomData;
 
@@ -94,8 +97,13 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
 }
 
 /// Every kind, in the order in which they are made where nothing else orders them.
-pub static KINDS: &[&dyn Driver] =
-    &[driver::<kms_key::KmsKey>(), driver::<kinesis_stream::KinesisStream>()];
+pub static KINDS: &[&dyn Driver] = &[
+    driver::<kms_key::KmsKey>(),
+    driver::<s3_bucket::S3Bucket>(),
+    driver::<s3_object::S3Object>(),
+    driver::<s3_folder::S3Folder>(),
+    driver::<kinesis_stream::KinesisStream>(),
+];
 
 pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {
     KINDS.iter().copied().find(|driver| driver.name() == kind)
