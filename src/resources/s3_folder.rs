@@ -1,6 +1,6 @@
 //! `s3-folder`: a folder beside the blueprint, as objects under a prefix.
 //!
-//! A kind reads no files to compare. Whoever reads the blueprint makes `source` an absolute path and
+//! A kind reads no files to compare. Who reads the blueprint makes `source` an absolute path and
 //! fills `files`: each file's path below `source`, with `/`, and its SHA-256 in lower-case hex,
 //! before the spec is normalised. Each object says in its metadata which folder it is part of;
 //! other objects under the prefix are left alone.
@@ -43,7 +43,7 @@ pub struct S3Folder {
     pub tags: BTreeMap<String, String>,
 }
 
-/// Every object under the prefix is asked whose it is: more of them are not a folder's but a lake's.
+/// Every object under the prefix is asked whose it is: more are not a folder's but a lake's.
 const OBJECTS_MAX: usize = 5000;
 const HEADS_AT_ONCE: usize = 20;
 const UPLOADS_AT_ONCE: usize = 8;

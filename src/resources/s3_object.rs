@@ -1,6 +1,6 @@
 //! `s3-object`: a file beside the blueprint, as an object in a bucket.
 //!
-//! A kind reads no files to compare. Whoever reads the blueprint makes `source` an absolute path and
+//! A kind reads no files to compare. Who reads the blueprint makes `source` an absolute path and
 //! puts the SHA-256 of the file, in lower-case hex, into `sha256` before the spec is normalised; so
 //! changed content is a changed field. S3 keeps no hash that holds for every object, so the hash
 //! and the tags go into the object's metadata: what someone else put there has neither.
@@ -32,6 +32,7 @@ use super::Resource;
 pub struct S3Object {
     /// The bucket's name, or `${id.name}` of a bucket in this blueprint.
     pub bucket: String,
+    /// Where it goes in the bucket, as `jobs/clean.py`.
     pub key: String,
     /// The file, beside the blueprint; up to 5 GB.
     pub source: String,
@@ -39,7 +40,7 @@ pub struct S3Object {
     #[serde(default)]
     #[schemars(skip)]
     pub sha256: String,
-    /// As `text/x-python`. Left out: S3 decides.
+    /// As `text/x-python`. Left out: AWS decides, and leaving it out later changes nothing.
     #[serde(default)]
     pub content_type: Option<String>,
     /// Kept in the object's metadata.

@@ -14,6 +14,7 @@ use crate::kind::Flaw;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LifecycleRule {
+    /// Whether the rule counts.
     #[serde(default = "yes")]
     pub enabled: bool,
     /// Only objects whose keys begin with this; left out: all of them.

@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn the_refusal_is_recognised_under_another_name_and_in_another_form() {
-        let text = r#"{"Version": "2008-10-17", "Id": "x", "Statement": {"Sid": "TLS", "Effect": "Deny",
+        let text = r#"{"Version": "2008-10-17", "Id": "x", "Statement": {"Sid": "TLS",
+            "Effect": "Deny",
             "Principal": {"AWS": "*"}, "Action": ["s3:*"],
             "Resource": ["arn:aws-cn:s3:::lake/*", "arn:aws-cn:s3:::lake"],
             "Condition": {"Bool": {"aws:SecureTransport": false}}}}"#;

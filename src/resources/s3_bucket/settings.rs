@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_bucket_encryption::GetBucketEncryptionOutput;
-use aws_sdk_s3::operation::get_bucket_lifecycle_configuration::GetBucketLifecycleConfigurationOutput;
+use aws_sdk_s3::operation::get_bucket_lifecycle_configuration as get_lifecycle;
 use aws_sdk_s3::operation::get_bucket_ownership_controls::GetBucketOwnershipControlsOutput;
 use aws_sdk_s3::operation::get_bucket_policy::GetBucketPolicyOutput;
 use aws_sdk_s3::operation::get_bucket_tagging::GetBucketTaggingOutput;
@@ -212,13 +212,13 @@ pub struct Parts {
     public_access_block: Option<GetPublicAccessBlockOutput>,
     ownership: Option<GetBucketOwnershipControlsOutput>,
     policy: Option<GetBucketPolicyOutput>,
-    lifecycle: Option<GetBucketLifecycleConfigurationOutput>,
+    lifecycle: Option<get_lifecycle::GetBucketLifecycleConfigurationOutput>,
     tags: Option<GetBucketTaggingOutput>,
 }
 
 impl Parts {
     pub async fn get(api: &Client, bucket: &str) -> Result<Self, Fault> {
-        let (versioning, encryption, block, ownership, policy, lifecycle, tags) = futures_util::join!(
+        let (versions, encryption, block, ownership, policy, rules, tags) = futures_util::join!(
             api.get_bucket_versioning().bucket(bucket).send(),
             api.get_bucket_encryption().bucket(bucket).send(),
             api.get_public_access_block().bucket(bucket).send(),
@@ -230,14 +230,14 @@ impl Parts {
         let encryption = encryption.during("s3:GetEncryptionConfiguration");
         let block = block.during("s3:GetBucketPublicAccessBlock");
         let ownership = ownership.during("s3:GetBucketOwnershipControls");
-        let lifecycle = lifecycle.during("s3:GetLifecycleConfiguration");
+        let rules = rules.during("s3:GetLifecycleConfiguration");
         Ok(Self {
-            versioning: versioning.during("s3:GetBucketVersioning")?,
+            versioning: versions.during("s3:GetBucketVersioning")?,
             encryption: absent(encryption, &["ServerSideEncryptionConfigurationNotFoundError"])?,
             public_access_block: absent(block, &["NoSuchPublicAccessBlockConfiguration"])?,
             ownership: absent(ownership, &["OwnershipControlsNotFoundError"])?,
             policy: absent(policy.during("s3:GetBucketPolicy"), &["NoSuchBucketPolicy"])?,
-            lifecycle: absent(lifecycle, &["NoSuchLifecycleConfiguration"])?,
+            lifecycle: absent(rules, &["NoSuchLifecycleConfiguration"])?,
             tags: absent(tags.during("s3:GetBucketTagging"), &["NoSuchTagSet"])?,
         })
     }
