@@ -37,7 +37,7 @@ pub struct KmsKey {
     pub name: Name,
     #[serde(default)]
     pub description: String,
-    /// Whether AWS replaces the key material by itself. What older material encrypted stays readable.
+    /// Whether AWS replaces the key material by itself. What the old encrypted stays readable.
     #[serde(default = "yes")]
     pub rotation: bool,
     /// Days between rotations, 90 to 2560. Left out: AWS decides (365), and leaving it out later
@@ -144,8 +144,8 @@ impl Resource for KmsKey {
         };
         let policy = Policy::parse(policy.policy().unwrap_or_default())
             .map_err(|why| Fault::new(Class::Broken, "kms:GetKeyPolicy", why))?;
-        // Only symmetric keys whose material AWS made can rotate.
-        let unsupported: &[&str] = &["UnsupportedOperationException"];
+        // Only symmetric keys whose material AWS made rotate, and none that awaits its end.
+        let unsupported: &[&str] = &["UnsupportedOperationException", "KMSInvalidStateException"];
         let rotation = absent(rotation.during("kms:GetKeyRotationStatus"), unsupported)?;
         let Some(tags) = tags? else { return Ok(None) };
         let spec = Self::read(name, &key, policy, rotation.as_ref(), tags);
@@ -163,7 +163,7 @@ impl Resource for KmsKey {
             return self.take_back(&api, aws, &key).await;
         }
         let policy = (!self.policy.is_empty()).then(|| self.policy.json());
-        // CreateKey knows no token, so it is sent once; the tags tell the next look that it arrived.
+        // CreateKey knows no token, so it is sent once; by the tags the next look finds it.
         let once = Builder::new().retry_config(RetryConfig::disabled());
         api.create_key()
             .description(&self.description)

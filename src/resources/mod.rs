@@ -8,6 +8,9 @@ mod iam_role;
 mod kinesis_stream;
 mod kms_key;
 mod log_group;
+mod s3_bucket;
+mod s3_folder;
+mod s3_object;
 mod sns_topic;
 
 use std::marker::PhantomData;
@@ -105,7 +108,10 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<kms_key::KmsKey>(),
     driver::<iam_role::IamRole>(),
     driver::<log_group::LogGroup>(),
+    driver::<s3_bucket::S3Bucket>(),
     driver::<sns_topic::SnsTopic>(),
+    driver::<s3_object::S3Object>(),
+    driver::<s3_folder::S3Folder>(),
     driver::<kinesis_stream::KinesisStream>(),
     driver::<firehose_stream::FirehoseStream>(),
     driver::<emr_cluster::EmrCluster>(),
