@@ -70,6 +70,7 @@ pub struct CloudwatchAlarm {
 }
 
 /// When the alarm goes off. The last three compare with an anomaly detection band.
+#[expect(clippy::enum_variant_names, reason = "they are AWS's own words")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Comparison {
     GreaterThanOrEqualToThreshold,
@@ -510,5 +511,15 @@ mod tests {
         assert_eq!(paths(&several, &read(&found().build())), ["metrics.e"]);
         let live = CloudwatchAlarm { metric: None, metrics: several.metrics.clone(), ..written() };
         assert_eq!(paths(&written(), &live), ["metric", "metrics.e"]);
+    }
+
+    #[test]
+    fn an_arn_names_its_alarm() {
+        for (arn, name) in [
+            ("arn:aws:cloudwatch:eu-west-1:1:alarm:a: b", Some("a: b")),
+            ("arn:aws:cloudwatch::1:dashboard/d", None),
+        ] {
+            assert_eq!(CloudwatchAlarm::from_arn(arn), name.map(Name::new), "{arn}");
+        }
     }
 }

@@ -127,8 +127,8 @@ mod tests {
     fn what_iam_would_refuse_is_found_before() {
         let long = "x".repeat(10_300);
         let bucket = |bucket: &str| {
-            json!({"p": {"Statement": [
-                {"Effect": "Allow", "Action": "s3:*", "Resource": format!("arn:aws:s3:::{bucket}")}]}})
+            let arn = format!("arn:aws:s3:::{bucket}");
+            json!({"p": {"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": arn}}})
         };
         let many: Vec<_> = (0..21).map(|n| format!("arn:aws:iam::aws:policy/P{n}")).collect();
         for (fields, path) in [
