@@ -183,3 +183,65 @@ fn extended(statistic: &str) -> bool {
         && rest.chars().all(numbers)
         && (letters == "iqm") == rest.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn metric(more: &[(&str, Value)]) -> Value {
+        let mut metric = json!({"namespace": "N", "name": "M", "statistic": "Sum"});
+        for (field, value) in more {
+            metric[*field] = value.clone();
+        }
+        metric
+    }
+
+    #[test]
+    fn what_cloudwatch_would_refuse_is_found_before() {
+        let expression = json!({"expression": "m / 2", "return_data": true});
+        let band = json!({"expression": "ANOMALY_DETECTION_BAND(m, 2)", "return_data": true});
+        let m = json!({"metric": metric(&[]), "return_data": true});
+        for (fields, paths) in [
+            (json!({}), vec![]),
+            (json!({"metric": metric(&[("statistic", json!("p99.9"))])}), vec![]),
+            (json!({"metric": metric(&[("statistic", json!("TM(10%:90%)"))])}), vec![]),
+            (json!({"metric": metric(&[("statistic", json!("IQM"))])}), vec![]),
+            (
+                json!({"metric": metric(&[("statistic", json!("average"))])}),
+                vec!["metric.statistic"],
+            ),
+            (json!({"metric": metric(&[("period", json!("45s"))])}), vec!["metric.period"]),
+            (json!({"metric": metric(&[("unit", json!("seconds"))])}), vec!["metric.unit"]),
+            (json!({"metric": null}), vec![""]),
+            (json!({"metrics": {"e": expression}}), vec!["metrics"]),
+            (json!({"metric": null, "metrics": {"e": expression}}), vec![]),
+            (json!({"metric": null, "metrics": {"m": m, "e": expression}}), vec!["metrics"]),
+            (json!({"metric": null, "metrics": {"E": expression}}), vec!["metrics.E"]),
+            (json!({"metric": null, "metrics": {"e": {"return_data": true}}}), vec!["metrics.e"]),
+            (json!({"threshold": null}), vec!["threshold"]),
+            (json!({"comparison": "GreaterThanUpperThreshold"}), vec!["comparison"]),
+            (
+                json!({"metric": null, "metrics": {"m": m, "band": band}, "threshold": null,
+                    "threshold_metric_id": "band", "comparison": "GreaterThanUpperThreshold"}),
+                vec![],
+            ),
+            (json!({"datapoints_to_alarm": 2}), vec!["datapoints_to_alarm"]),
+            (json!({"evaluation_periods": 0}), vec!["evaluation_periods"]),
+            (json!({"evaluation_periods": 289}), vec!["evaluation_periods"]),
+            (json!({"low_samples": "ignore"}), vec!["low_samples"]),
+            (json!({"alarm_actions": ["${t.arn}"]}), vec![]),
+            (json!({"alarm_actions": ["oncall"]}), vec!["alarm_actions"]),
+        ] {
+            let mut alarm = json!({"name": "a", "threshold": 1, "metric": metric(&[]),
+                "comparison": "GreaterThanThreshold"});
+            for (field, value) in fields.as_object().into_iter().flatten() {
+                alarm[field] = value.clone();
+            }
+            let read: CloudwatchAlarm = serde_json::from_value(alarm).expect("an alarm");
+            let found = flaws(&read);
+            let found: Vec<_> = found.iter().map(|flaw| flaw.path.as_str()).collect();
+            assert_eq!(found, paths, "{fields}");
+        }
+    }
+}

@@ -70,6 +70,7 @@ pub struct CloudwatchAlarm {
 }
 
 /// When the alarm goes off. The last three compare with an anomaly detection band.
+#[expect(clippy::enum_variant_names, reason = "they are AWS's own words")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Comparison {
     GreaterThanOrEqualToThreshold,
@@ -389,5 +390,136 @@ impl CloudwatchAlarm {
             call.send().await.during("cloudwatch:UntagResource")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::diff::diff;
+    use aws_sdk_cloudwatch::types::{Dimension, MetricDataQuery, StandardUnit, Statistic};
+    use serde_json::{Value, json};
+
+    fn alarm(value: Value) -> CloudwatchAlarm {
+        serde_json::from_value(value).expect("an alarm")
+    }
+
+    fn json_of(alarm: &CloudwatchAlarm) -> Value {
+        serde_json::to_value(alarm).expect("an alarm is JSON")
+    }
+
+    fn paths(written: &CloudwatchAlarm, live: &CloudwatchAlarm) -> Vec<String> {
+        let mut live = live.clone();
+        written.reconcile(&mut live);
+        diff(&json_of(written), &json_of(&live), CloudwatchAlarm::RULES).paths()
+    }
+
+    fn read(found: &MetricAlarm) -> CloudwatchAlarm {
+        spec(&Name::new("a"), found, BTreeMap::new()).expect("an alarm that can be read")
+    }
+
+    fn written() -> CloudwatchAlarm {
+        alarm(json!({"name": "a", "threshold": 1, "comparison": "GreaterThanThreshold",
+            "metric": {"namespace": "AWS/SQS", "name": "Visible", "statistic": "Maximum",
+                "dimensions": {"QueueName": "q"}}, "evaluation_periods": 3}))
+    }
+
+    fn found() -> aws_sdk_cloudwatch::types::builders::MetricAlarmBuilder {
+        MetricAlarm::builder()
+            .namespace("AWS/SQS")
+            .metric_name("Visible")
+            .statistic(Statistic::Maximum)
+            .dimensions(Dimension::builder().name("QueueName").value("q").build())
+            .period(300)
+            .threshold(1.0)
+            .comparison_operator(ComparisonOperator::GreaterThanThreshold)
+            .evaluation_periods(3)
+    }
+
+    #[test]
+    fn what_aws_fills_in_is_the_default() {
+        for found in [
+            found(),
+            found()
+                .datapoints_to_alarm(3)
+                .treat_missing_data("missing")
+                .evaluate_low_sample_count_percentile("evaluate")
+                .actions_enabled(true)
+                .alarm_description(""),
+        ] {
+            assert_eq!(paths(&written(), &read(&found.build())), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn what_was_changed_by_hand_shows() {
+        for (found, path) in [
+            (found().unit(StandardUnit::Seconds), "metric.unit"),
+            (found().datapoints_to_alarm(2), "datapoints_to_alarm"),
+            (found().period(60), "metric.period"),
+            (found().actions_enabled(false), "actions_enabled"),
+            (found().treat_missing_data("notBreaching"), "treat_missing_data"),
+            (found().statistic(Statistic::Sum), "metric.statistic"),
+            (found().alarm_actions("arn:aws:sns:::t"), "alarm_actions"),
+            (
+                found().dimensions(Dimension::builder().name("More").value("m").build()),
+                "metric.dimensions.More",
+            ),
+        ] {
+            assert_eq!(paths(&written(), &read(&found.build())), [path]);
+        }
+    }
+
+    #[test]
+    fn all_datapoints_is_as_many_as_there_are_periods() {
+        let live = read(&found().datapoints_to_alarm(3).build());
+        for (datapoints, differs) in [(0, false), (3, false), (2, true)] {
+            let written = CloudwatchAlarm { datapoints_to_alarm: datapoints, ..written() };
+            assert_eq!(!paths(&written, &live).is_empty(), differs, "{datapoints}");
+        }
+    }
+
+    #[test]
+    fn an_alarm_on_several_metrics_reads_as_it_is_sent() {
+        let written = alarm(json!({"name": "a", "threshold": 0.5,
+            "comparison": "LessThanThreshold", "metrics": {
+                "ok": {"metric": {"namespace": "N", "name": "Ok", "statistic": "p90",
+                    "period": "1m", "unit": "Count"}},
+                "ratio": {"expression": "ok / 100", "label": "Ratio", "return_data": true,
+                    "period": "1m", "account_id": "123456789012"}}}));
+        let queries = written.metrics.iter().map(|(id, query)| query.data(id));
+        let found = MetricAlarm::builder()
+            .set_metrics(Some(queries.collect()))
+            .threshold(0.5)
+            .comparison_operator(ComparisonOperator::LessThanThreshold)
+            .evaluation_periods(1)
+            .build();
+        assert_eq!(paths(&written, &read(&found)), Vec::<String>::new());
+        assert_eq!(read(&found).metric, None);
+    }
+
+    #[test]
+    fn a_query_returns_its_data_unless_aws_says_otherwise() {
+        assert!(Query::read(&MetricDataQuery::builder().id("m").build()).return_data);
+    }
+
+    #[test]
+    fn an_alarm_of_one_metric_becomes_one_of_several() {
+        let several = alarm(json!({"name": "a", "threshold": 1,
+            "comparison": "GreaterThanThreshold", "evaluation_periods": 3,
+            "metrics": {"e": {"expression": "1", "return_data": true}}}));
+        assert_eq!(paths(&several, &read(&found().build())), ["metrics.e"]);
+        let live = CloudwatchAlarm { metric: None, metrics: several.metrics.clone(), ..written() };
+        assert_eq!(paths(&written(), &live), ["metric", "metrics.e"]);
+    }
+
+    #[test]
+    fn an_arn_names_its_alarm() {
+        for (arn, name) in [
+            ("arn:aws:cloudwatch:eu-west-1:1:alarm:a: b", Some("a: b")),
+            ("arn:aws:cloudwatch::1:dashboard/d", None),
+        ] {
+            assert_eq!(CloudwatchAlarm::from_arn(arn), name.map(Name::new), "{arn}");
+        }
     }
 }

@@ -117,3 +117,50 @@ fn characters(policy: &Policy) -> usize {
     let rest = parts.map(|part| part.split_once('}').map_or(part, |(_, after)| after));
     first + rest.map(|part| part.chars().count()).sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_iam_would_refuse_is_found_before() {
+        let long = "x".repeat(10_300);
+        let bucket = |bucket: &str| {
+            let arn = format!("arn:aws:s3:::{bucket}");
+            json!({"p": {"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": arn}}})
+        };
+        let many: Vec<_> = (0..21).map(|n| format!("arn:aws:iam::aws:policy/P{n}")).collect();
+        for (fields, path) in [
+            (json!({}), None),
+            (json!({"boundary": "${b.arn}", "managed_policies": ["${m.arn}"]}), None),
+            (json!({"policies": bucket(&format!("${{{long}.arn}}"))}), None),
+            (json!({"name": "a b"}), Some("name")),
+            (json!({"name": "a".repeat(65)}), Some("name")),
+            (json!({"path": "pipelines"}), Some("path")),
+            (json!({"max_session": "13h"}), Some("max_session")),
+            (json!({"max_session": "30m"}), Some("max_session")),
+            (json!({"policies": bucket(&long)}), Some("policies")),
+            (
+                json!({"policies": {"p": {"Statement": {"Effect": "Allow", "Action": "s3:*"}}}}),
+                Some("policies.p"),
+            ),
+            (
+                json!({"trust": {"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole"}}}),
+                Some("trust"),
+            ),
+            (json!({"managed_policies": ["ReadOnlyAccess"]}), Some("managed_policies")),
+            (json!({"managed_policies": many}), Some("managed_policies")),
+            (json!({"boundary": "PowerUser"}), Some("boundary")),
+        ] {
+            let mut role = json!({"name": "r", "trust": "ec2.amazonaws.com"});
+            for (field, value) in fields.as_object().into_iter().flatten() {
+                role[field] = value.clone();
+            }
+            let read: IamRole = serde_json::from_value(role).expect("a role");
+            let found = flaws(&read);
+            let paths: Vec<_> = found.iter().map(|flaw| flaw.path.as_str()).collect();
+            assert_eq!(paths, path.into_iter().collect::<Vec<_>>(), "{path:?}");
+        }
+    }
+}

@@ -309,3 +309,41 @@ impl IamRole {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_too_young_passes_by_itself() {
+        for (code, message, class) in [
+            ("MalformedPolicyDocument", "Invalid principal in policy: \"AWS\"", Class::NotYet),
+            ("MalformedPolicyDocument", "Syntax errors in policy.", Class::Invalid),
+            ("NoSuchEntity", "The role with name r cannot be found.", Class::NotYet),
+            ("NoSuchEntity", "Instance Profile r cannot be found.", Class::NotYet),
+            ("NoSuchEntity", "Policy arn:m does not exist or is not attachable.", Class::Invalid),
+            ("LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10", Class::Invalid),
+        ] {
+            let fault = Fault::new(Class::Invalid, "iam:PutRolePolicy", message);
+            let fault = young(Fault { code: Some(code.into()), ..fault });
+            assert_eq!(fault.class, class, "{code}: {message}");
+        }
+    }
+
+    #[test]
+    fn outputs_follow_from_name_and_path() {
+        let role: IamRole = serde_json::from_value(serde_json::json!({
+            "name": "r", "path": "/p/", "trust": "ec2.amazonaws.com", "instance_profile": true}))
+        .expect("a role");
+        let place = Place {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            owner: crate::kind::Owner::new("x", "default", "eu-west-1"),
+        };
+        let outputs = role.predict(&place);
+        assert_eq!(outputs["arn"], "arn:aws:iam::123456789012:role/p/r");
+        let profile = "arn:aws:iam::123456789012:instance-profile/p/r";
+        assert_eq!(outputs["instance_profile_arn"], profile);
+    }
+}

@@ -173,3 +173,105 @@ fn document(text: &str, operation: &'static str) -> Result<Policy, Fault> {
     let text = percent_decode_str(text).decode_utf8_lossy();
     Policy::parse(&text).map_err(|why| Fault::new(Class::Broken, operation, why))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_iam::types::{AttachedPermissionsBoundary, AttachedPolicy, PolicyDetail};
+    use aws_smithy_types::DateTime;
+    use serde_json::{Value, json};
+
+    const TRUST: &str = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect\
+        %22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22ec2.amazonaws.com%22%7D%2C%22\
+        Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
+
+    fn role() -> aws_sdk_iam::types::builders::RoleBuilder {
+        Role::builder()
+            .path("/")
+            .role_name("r")
+            .role_id("AROAEXAMPLE")
+            .arn("arn:aws:iam::123456789012:role/r")
+            .create_date(DateTime::from_secs(1_700_000_000))
+            .assume_role_policy_document(TRUST)
+    }
+
+    fn profile(name: &str) -> InstanceProfile {
+        InstanceProfile::builder()
+            .path("/")
+            .instance_profile_name(name)
+            .instance_profile_id("AIPAEXAMPLE")
+            .arn(format!("arn:aws:iam::123456789012:instance-profile/{name}"))
+            .create_date(DateTime::from_secs(0))
+            .set_roles(Some(Vec::new()))
+            .build()
+            .expect("a whole profile")
+    }
+
+    fn read(role: aws_sdk_iam::types::builders::RoleBuilder, parts: &Parts) -> Live<IamRole> {
+        live(&role.build().expect("a whole role"), parts).expect("a role that can be read")
+    }
+
+    fn json_of(role: &IamRole) -> Value {
+        serde_json::to_value(role).expect("a role is JSON")
+    }
+
+    #[test]
+    fn a_new_role_reads_as_one_that_says_only_who_may_assume_it() {
+        let found = read(role(), &Parts::default());
+        let written: IamRole =
+            serde_json::from_value(json!({"name": "r", "trust": "ec2.amazonaws.com"}))
+                .expect("a role");
+        assert_eq!(json_of(&found.spec), json_of(&written));
+        assert_eq!(found.phase, Phase::Ready);
+        assert_eq!(found.outputs["created"], "1700000000");
+        assert_eq!(found.outputs["unique_id"], "AROAEXAMPLE");
+        assert!(!found.outputs.contains_key("instance_profile"));
+    }
+
+    #[test]
+    fn what_hangs_on_a_role_is_part_of_it() {
+        let boundary = AttachedPermissionsBoundary::builder()
+            .permissions_boundary_arn("arn:aws:iam::123456789012:policy/b")
+            .build();
+        let tag = |key, value| Tag::builder().key(key).value(value).build().expect("a tag");
+        let document = "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A\
+            %22s3%3A%2A%22%2C%22Resource%22%3A%22%2A%22%7D%7D";
+        let detail = RoleDetail::builder()
+            .role_name("r")
+            .role_policy_list(
+                PolicyDetail::builder().policy_name("p").policy_document(document).build(),
+            )
+            .attached_managed_policies(AttachedPolicy::builder().policy_arn("arn:m").build())
+            .instance_profile_list(profile("other"))
+            .instance_profile_list(profile("r"))
+            .build();
+        let role = role()
+            .max_session_duration(7200)
+            .permissions_boundary(boundary)
+            .tags(tag("team", "data"))
+            .tags(tag("aws:cloudformation:stack-name", "s"));
+        let found = read(role, &hung_on(&detail));
+        let written: IamRole = serde_json::from_value(json!({
+            "name": "r", "trust": "ec2.amazonaws.com", "max_session": "2h",
+            "boundary": "arn:aws:iam::123456789012:policy/b", "instance_profile": true,
+            "managed_policies": ["arn:m"], "tags": {"team": "data"},
+            "policies": {"p": {"Statement": [
+                {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]}]}}}))
+        .expect("a role");
+        assert_eq!(json_of(&found.spec), json_of(&written));
+        let arn = "arn:aws:iam::123456789012:instance-profile/r";
+        assert_eq!(found.outputs["instance_profile_arn"], arn);
+    }
+
+    #[test]
+    fn a_profile_of_another_name_is_not_the_roles() {
+        let parts = Parts { profiles: vec![profile("other")], ..Parts::default() };
+        assert!(!read(role(), &parts).spec.instance_profile);
+    }
+
+    #[test]
+    fn a_role_without_its_arn_is_not_ready() {
+        let found = read(role().arn("AROAEXAMPLE"), &Parts::default());
+        assert!(matches!(found.phase, Phase::Settling(_)));
+    }
+}

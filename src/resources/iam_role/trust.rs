@@ -57,8 +57,10 @@ impl JsonSchema for Trust {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let policy = generator.subschema_for::<Policy>();
+        let description =
+            "A service, as `firehose.amazonaws.com`, a list of services, or a policy document.";
         json_schema!({
-            "description": "A service, as `firehose.amazonaws.com`, a list of services, or a policy document.",
+            "description": description,
             "anyOf": [
                 { "type": "string" },
                 { "type": "array", "items": { "type": "string" }, "minItems": 1 },

@@ -184,4 +184,15 @@ mod tests {
         let changes = crate::plan::diff::diff(&json_of(&written), &json_of(&live), &[]);
         assert_eq!(changes.paths(), Vec::<String>::new());
     }
+
+    #[test]
+    fn the_arn_of_a_subscription_is_not_a_topics() {
+        for (arn, name) in [
+            ("arn:aws:sns:eu-west-1:123456789012:t.fifo", Some("t.fifo")),
+            ("arn:aws:sns:eu-west-1:123456789012:t:3c48295f", None),
+            ("arn:aws:sqs:eu-west-1:123456789012:q", None),
+        ] {
+            assert_eq!(SnsTopic::from_arn(arn), name.map(Name::new), "{arn}");
+        }
+    }
 }
