@@ -1,6 +1,8 @@
 //! Every kind of resource: one file each, one list that names them all.
 
 mod firehose_stream;
+mod glue_database;
+mod glue_table;
 mod kinesis_stream;
 
 use std::marker::PhantomData;
@@ -94,8 +96,12 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
 }
 
 /// Every kind, in the order in which they are made where nothing else orders them.
-pub static KINDS: &[&dyn Driver] =
-    &[driver::<kinesis_stream::KinesisStream>(), driver::<firehose_stream::FirehoseStream>()];
+pub static KINDS: &[&dyn Driver] = &[
+    driver::<kinesis_stream::KinesisStream>(),
+    driver::<glue_database::GlueDatabase>(),
+    driver::<glue_table::GlueTable>(),
+    driver::<firehose_stream::FirehoseStream>(),
+];
 
 pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {
     KINDS.iter().copied().find(|driver| driver.name() == kind)
