@@ -114,11 +114,9 @@ impl Resource for GlueDatabase {
         const CALL: &str = "glue:DeleteDatabase";
         let foreign = foreign(aws, identity).await?;
         if !foreign.is_empty() {
-            let what = format!(
-                "`{identity}` has {} tables that are not the blueprint's, as `{}`",
-                foreign.len(),
-                foreign[0]
-            );
+            let some = foreign.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+            let count = foreign.len();
+            let what = format!("not the blueprint's, and in `{identity}`: {some} ({count} in all)");
             return Err(Fault::new(Class::NotEmpty, CALL, what));
         }
         let call = Client::new(&aws.config).delete_database().name(identity.as_str());

@@ -315,6 +315,10 @@ fn a_stream_that_delivers_elsewhere_is_not_read_as_one_into_s3() {
     found.destinations[0].extended_s3_destination_description = None;
     let fault = read::read(&found, &[], &place()).unwrap_err();
     assert!(fault.message.contains("does not deliver to S3"));
+    found.destinations.clear();
+    found.delivery_stream_status = DeliveryStreamStatus::CreatingFailed;
+    let live = read::read(&found, &[], &place()).unwrap();
+    assert_eq!(live.phase, Phase::Failed("CREATING_FAILED".into()));
 }
 
 #[test]

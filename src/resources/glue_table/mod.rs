@@ -439,7 +439,7 @@ impl GlueTable {
             ("serde.library", library),
         ];
         for (path, _) in told.iter().filter(|(_, class)| class.is_some() && self.format.is_some()) {
-            let what = format!("`format` says it already: leave out one or the other");
+            let what = "`format` says it already: leave out one or the other";
             flaws.push(Flaw::error(*path, what));
         }
         if self.open_table_format == OpenTableFormat::None {
@@ -450,6 +450,16 @@ impl GlueTable {
         }
         if self.location.is_empty() {
             flaws.push(Flaw::error("location", "an Iceberg table needs a location"));
+        }
+        if self.table_type != external() {
+            let what = "an Iceberg table is of type EXTERNAL_TABLE";
+            flaws.push(Flaw::error("table_type", what));
+        }
+        for key in ["table_type", "metadata_location"] {
+            if self.parameters.contains_key(key) {
+                let what = format!("`{key}` is for Glue to write on an Iceberg table");
+                flaws.push(Flaw::error(format!("parameters.{key}"), what));
+            }
         }
         if self.format.is_some() || told.iter().any(|(_, class)| class.is_some()) {
             let what = "an Iceberg table has its format in its metadata: leave it out";

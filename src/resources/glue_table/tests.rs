@@ -232,6 +232,11 @@ fn what_glue_would_refuse_is_refused_before() {
             json!({"open_table_format": "iceberg", "location": "s3://a/b", "format": "orc"}),
             Some("format"),
         ),
+        (
+            json!({"open_table_format": "iceberg", "location": "s3://a/b",
+                   "parameters": {"table_type": "ICEBERG"}}),
+            Some("parameters.table_type"),
+        ),
         (json!({"parameters": {"pipeline:owner": "me"}}), Some("parameters")),
     ] {
         let flaws = table(spec.clone()).check();
