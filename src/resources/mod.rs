@@ -4,6 +4,8 @@ mod account;
 mod cloudwatch_alarm;
 mod emr_cluster;
 mod firehose_stream;
+mod glue_database;
+mod glue_table;
 mod iam_role;
 mod kinesis_stream;
 mod kms_key;
@@ -110,6 +112,8 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<log_group::LogGroup>(),
     driver::<s3_bucket::S3Bucket>(),
     driver::<sns_topic::SnsTopic>(),
+    driver::<glue_database::GlueDatabase>(),
+    driver::<glue_table::GlueTable>(),
     driver::<s3_object::S3Object>(),
     driver::<s3_folder::S3Folder>(),
     driver::<kinesis_stream::KinesisStream>(),

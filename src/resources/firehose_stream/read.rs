@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_firehose::types::{
-    BufferingHints, CloudWatchLoggingOptions, DeliveryStreamDescription,
+    BufferingHints, CloudWatchLoggingOptions, CompressionFormat, DeliveryStreamDescription,
     DeliveryStreamEncryptionConfiguration, DeliveryStreamEncryptionStatus, DeliveryStreamStatus,
     DeliveryStreamType, EncryptionConfiguration, ExtendedS3DestinationDescription,
     FailureDescription, KeyType, S3BackupMode, S3DestinationDescription, Tag,
 };
 
+use crate::aws::During;
 use crate::cloud::{Class, Fault};
 use crate::kind::values::duration::Duration;
 use crate::kind::values::or_none::OrNone;
@@ -20,24 +21,27 @@ use super::{
     processing,
 };
 
+const CALL: &str = "firehose:DescribeDeliveryStream";
+
 pub fn read(
     stream: &DeliveryStreamDescription,
     tags: &[Tag],
     place: &Place,
 ) -> Result<Live<FirehoseStream>, Fault> {
     let name = Name::new(stream.delivery_stream_name());
-    let found = stream.destinations().iter().find_map(|destination| {
-        let s3 = destination.extended_s3_destination_description()?;
-        Some((destination.destination_id(), s3))
-    });
-    // A stream has its destination from the moment it is made.
-    let Some((id, s3)) = found else {
-        let what = format!("`{name}` does not deliver to S3: it is no `firehose-stream`");
-        return Err(Fault::new(Class::Invalid, "firehose:DescribeDeliveryStream", what));
+    // A stream that failed early has no destination to tell of.
+    let destination = match stream.destinations().first() {
+        None => destination(&nowhere()?),
+        Some(found) => match found.extended_s3_destination_description() {
+            Some(s3) => destination(s3),
+            None => return Err(elsewhere(&name)),
+        },
     };
     let mut outputs = outputs(&name, place);
     outputs.insert(VERSION.into(), stream.version_id().into());
-    outputs.insert(DESTINATION.into(), id.into());
+    if let Some(found) = stream.destinations().first() {
+        outputs.insert(DESTINATION.into(), found.destination_id().into());
+    }
     let encryption = stream.delivery_stream_encryption_configuration();
     let spec = FirehoseStream {
         name,
@@ -48,15 +52,30 @@ pub fn read(
             .filter(|tag| !tag.key().starts_with("aws:"))
             .map(|tag| (tag.key().into(), tag.value().unwrap_or_default().into()))
             .collect::<BTreeMap<_, _>>(),
-        ..destination(s3)
+        ..destination
     };
     Ok(Live { spec, outputs, phase: phase(stream) })
+}
+
+fn elsewhere(name: &Name) -> Fault {
+    let what = format!("`{name}` does not deliver to S3: it is no `firehose-stream`");
+    Fault::new(Class::Invalid, CALL, what)
+}
+
+fn nowhere() -> Result<ExtendedS3DestinationDescription, Fault> {
+    ExtendedS3DestinationDescription::builder()
+        .role_arn("")
+        .bucket_arn("")
+        .compression_format(CompressionFormat::Uncompressed)
+        .build()
+        .during(CALL)
 }
 
 /// The fields that the destination tells.
 fn destination(s3: &ExtendedS3DestinationDescription) -> FirehoseStream {
     let (parquet, orc) = conversion::read(s3.data_format_conversion_configuration());
-    let partitioning = s3.dynamic_partitioning_configuration();
+    let partitioning =
+        s3.dynamic_partitioning_configuration().filter(|p| p.enabled() == Some(true));
     let retry = partitioning.and_then(|p| p.retry_options()?.duration_in_seconds());
     FirehoseStream {
         name: Name::new(""),
@@ -72,7 +91,7 @@ fn destination(s3: &ExtendedS3DestinationDescription) -> FirehoseStream {
         orc,
         processing: processing::read(s3.processing_configuration()),
         dynamic_partitioning: Partitioning {
-            enabled: partitioning.and_then(|p| p.enabled()).unwrap_or(false),
+            enabled: partitioning.is_some(),
             retry: retry.map_or(Partitioning::default().retry, |s| seconds(Some(s), 0)),
         },
         logging: logging(s3.cloud_watch_logging_options()),
