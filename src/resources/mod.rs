@@ -1,6 +1,7 @@
 //! Every kind of resource: one file each, one list that names them all.
 
 mod emr_cluster;
+mod emr_security_configuration;
 mod kinesis_stream;
 
 use std::marker::PhantomData;
@@ -94,8 +95,11 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
 }
 
 /// Every kind, in the order in which they are made where nothing else orders them.
-pub static KINDS: &[&dyn Driver] =
-    &[driver::<kinesis_stream::KinesisStream>(), driver::<emr_cluster::EmrCluster>()];
+pub static KINDS: &[&dyn Driver] = &[
+    driver::<kinesis_stream::KinesisStream>(),
+    driver::<emr_security_configuration::EmrSecurityConfiguration>(),
+    driver::<emr_cluster::EmrCluster>(),
+];
 
 pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {
     KINDS.iter().copied().find(|driver| driver.name() == kind)
