@@ -3,6 +3,7 @@
 mod account;
 mod cloudwatch_alarm;
 mod emr_cluster;
+mod emr_security_configuration;
 mod firehose_stream;
 mod glue_database;
 mod glue_table;
@@ -117,6 +118,7 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<s3_object::S3Object>(),
     driver::<s3_folder::S3Folder>(),
     driver::<kinesis_stream::KinesisStream>(),
+    driver::<emr_security_configuration::EmrSecurityConfiguration>(),
     driver::<firehose_stream::FirehoseStream>(),
     driver::<emr_cluster::EmrCluster>(),
     driver::<cloudwatch_alarm::CloudwatchAlarm>(),

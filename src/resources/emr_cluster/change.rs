@@ -106,15 +106,15 @@ fn later(fault: Fault) -> Fault {
 
 /// What must be called for the task groups to be as desired.
 #[derive(Debug, Default, PartialEq)]
-struct Resizing {
+pub struct Resizing {
     /// Groups, by the note that holds their id, and their new size.
-    sizes: BTreeMap<String, u32>,
+    pub sizes: BTreeMap<String, u32>,
     /// Names of the task groups to add.
-    add: Vec<String>,
+    pub add: Vec<String>,
 }
 
 /// A group cannot be deleted, nor its nodes become others: it is emptied, and one of its name added.
-fn resizing(desired: &EmrCluster, live: &EmrCluster, diff: &Diff) -> Resizing {
+pub fn resizing(desired: &EmrCluster, live: &EmrCluster, diff: &Diff) -> Resizing {
     let mut out = Resizing::default();
     if desired.core.exists() && diff.touches("core.count") {
         out.sizes.insert("group.core".into(), desired.core.count);

@@ -122,7 +122,7 @@ fn owned(cluster: &Cluster, owner: &Owner) -> bool {
     tag(cluster, OWNER_TAG) == Some(owner.0.as_str())
 }
 
-fn goes_by_its_name(cluster: &Cluster, owner: &Owner) -> bool {
+pub fn goes_by_its_name(cluster: &Cluster, owner: &Owner) -> bool {
     owned(cluster, owner) && tag(cluster, RETIRED_TAG).is_none()
 }
 
@@ -145,7 +145,7 @@ async fn by_name(
 
 /// The one that lives, else one that is on its way out. Of two that live, nobody can know which
 /// one is meant.
-fn choose(name: &Name, ours: Vec<Cluster>) -> Result<Option<Cluster>, Fault> {
+pub fn choose(name: &Name, ours: Vec<Cluster>) -> Result<Option<Cluster>, Fault> {
     let is_alive = |c: &Cluster| state(c).is_some_and(|state| ALIVE.contains(state));
     let is_leaving = |c: &Cluster| state(c) == Some(&ClusterState::Terminating);
     let (mut alive, rest): (Vec<_>, Vec<_>) = ours.into_iter().partition(is_alive);
@@ -224,7 +224,7 @@ fn live(name: &Name, cluster: &Cluster, details: &Details, place: &Place) -> Liv
 
 /// A cluster that ends with its last step would end without any, so it stands ready for them from
 /// the moment it exists.
-fn phase(cluster: &Cluster, now: SystemTime) -> Phase {
+pub fn phase(cluster: &Cluster, now: SystemTime) -> Phase {
     let takes_steps_now = cluster.auto_terminate() == Some(true);
     match state(cluster) {
         Some(state @ (ClusterState::Starting | ClusterState::Bootstrapping)) => {

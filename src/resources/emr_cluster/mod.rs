@@ -11,6 +11,9 @@ mod reconcile;
 mod words;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use spec::EmrCluster;
 
 use crate::aws::Aws;

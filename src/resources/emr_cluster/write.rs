@@ -97,19 +97,23 @@ async fn ripe_roles(cluster: &EmrCluster, aws: &Aws) -> Result<(), Fault> {
     );
     let role = role.ok().and_then(|answer| answer.role);
     let profile = profile.ok().and_then(|answer| answer.instance_profile);
-    let made = profile.as_ref().map(|p| (p.instance_profile_name(), p.create_date()));
+    let made = profile
+        .as_ref()
+        .map(|p| (format!("instance profile `{}`", p.instance_profile_name()), p.create_date()));
     let roles = role.iter().chain(profile.iter().flat_map(|p| p.roles()));
     let now = DateTime::from(SystemTime::now()).secs();
-    for (name, created) in roles.map(|r| (r.role_name(), r.create_date())).chain(made) {
-        unripe(name, now - created.secs()).map_or(Ok(()), Err)?;
+    for (name, created) in
+        roles.map(|r| (format!("role `{}`", r.role_name()), r.create_date())).chain(made)
+    {
+        unripe(&name, now - created.secs()).map_or(Ok(()), Err)?;
     }
     Ok(())
 }
 
-fn unripe(name: &str, age: i64) -> Option<Fault> {
+pub fn unripe(name: &str, age: i64) -> Option<Fault> {
     (-CLOCK_SECONDS..ROLE_SECONDS).contains(&age).then(|| {
         let age = age.max(0);
-        let what = format!("role {name} is {age} seconds old; EMR needs it to be {ROLE_SECONDS}");
+        let what = format!("{name} is {age} seconds old; EMR needs it to be {ROLE_SECONDS}");
         Fault::new(Class::NotYet, RUN, what)
     })
 }
@@ -138,7 +142,7 @@ fn applications(cluster: &EmrCluster) -> Vec<Application> {
 
 /// EMR's own default would end the cluster with its first steps, whatever its idle timeout says,
 /// so keeping it alive is always said.
-fn instances(cluster: &EmrCluster) -> JobFlowInstancesConfig {
+pub fn instances(cluster: &EmrCluster) -> JobFlowInstancesConfig {
     let fleets = cluster.uses_fleets();
     let subnets: Option<Vec<String>> =
         cluster.subnets.as_ref().map(|s| s.iter().cloned().collect());
