@@ -11,6 +11,7 @@ mod nearest;
 mod node;
 mod order;
 mod overlay;
+pub mod peek;
 pub mod problem;
 mod references;
 pub mod schema;

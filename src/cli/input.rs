@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::blueprint::load::{Choice, Loaded, has_environment, load, variables};
+use crate::blueprint::load::{Choice, Loaded, load};
+use crate::blueprint::peek::{has_environment, variables};
 use crate::kind::Kind;
 use crate::report::say;
 use crate::resources::KINDS;

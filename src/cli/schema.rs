@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 
-use crate::blueprint::load::schema as blueprint_schema;
+use crate::blueprint::schema::schema as blueprint_schema;
 use crate::report::answer;
 
 use super::args::Args;

@@ -183,6 +183,9 @@ pub fn refused(refusal: &Refusal) -> String {
                 "`{id}`: the {kind} `{identity}` would be {verb}, and it is protected\n  hint: {hint}"
             )
         }
+        Refusal::AdoptReplaces { id, kind, identity } => format!(
+            "`{id}`: the {kind} `{identity}` is not ours and would have to be replaced\n  hint: make it as the blueprint says by hand, or use another name"
+        ),
         Refusal::Malformed { id, why } => format!("`{id}`: with its references filled in, {why}"),
     }
 }

@@ -170,6 +170,7 @@ impl Resource for EmrSecurityConfiguration {
                 kind: Self::KIND.into(),
                 id: name.to_owned(),
                 identity: Name::new(name),
+                arn: None,
             })
             .collect())
     }

@@ -260,6 +260,7 @@ fn owned(database: &str, table: &Table, owner: &str) -> Option<Owned> {
         kind: GlueTable::KIND.to_owned(),
         id: parameters.get(ID_TAG).cloned().unwrap_or_default(),
         identity: Name::new(format!("{database}/{}", table.name())),
+        arn: None,
     })
 }
 
