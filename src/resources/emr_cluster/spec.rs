@@ -15,7 +15,8 @@ use super::words::{Application, Idle, NONE, Text};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmrCluster {
-    /// The cluster's label. AWS lets many clusters share it; the one of this blueprint is known by its tags.
+    /// The cluster's label. AWS lets many clusters share it; the one of this blueprint is known by
+    /// its tags.
     pub name: Name,
     /// EMR release, as `emr-7.5.0`.
     pub release: String,
@@ -27,7 +28,7 @@ pub struct EmrCluster {
     /// `persistent`.
     #[serde(default)]
     pub lifecycle: Option<Lifecycle>,
-    /// The cluster ends itself after this long without work, 60 seconds to 7 days; `none` for never.
+    /// The cluster ends itself after this long without work, 60s to 7d; `none` for never.
     #[serde(default)]
     pub idle_timeout: Idle,
     /// The cluster ends with its last step.
@@ -73,7 +74,8 @@ pub struct EmrCluster {
     /// KMS key that encrypts the logs: id or ARN; `none` for the bucket's own encryption.
     #[serde(default = "none")]
     pub log_key: String,
-    /// Subnets by id. Instance groups live in one; fleets choose one of several. Left out: AWS decides.
+    /// Subnets by id. Instance groups live in one; fleets choose one of several. Left out: AWS
+    /// decides.
     #[serde(default)]
     pub subnets: Option<BTreeSet<String>>,
     /// EC2 key pair for SSH; `none` for none.
