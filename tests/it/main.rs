@@ -1,3 +1,4 @@
 //! One test binary: each of them links the SDK.
 
 mod bad;
+mod toys;
