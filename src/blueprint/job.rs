@@ -111,6 +111,9 @@ fn when(tree: &Tree) -> When {
 fn script(tree: &Tree, around: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<PathBuf> {
     let written = tree.get("script")?;
     let path = written.text()?;
+    if path.contains("${var.") {
+        return None; // The variable's own problem says it.
+    }
     if path.contains("${") || path.contains("://") {
         let what = "`script` is a path beside the blueprint, and nothing else";
         let hint = "write the path of a file: each run uploads it";

@@ -14,7 +14,7 @@ use super::order::circles;
 use super::problem::{Finding, Problem, Problems};
 use super::references::Scope;
 use super::sheet::{Sheet, Sheets};
-use super::tree::{Entry, Spot, Yaml};
+use super::tree::{Entry, Spot, Tree, Yaml};
 use super::{Artifacts, Desired, Id, Job, identity, yaml};
 
 /// What the command line adds to a file.
@@ -54,6 +54,16 @@ pub fn load(
         Some(desired) if sound => Ok(Loaded { desired, warnings: found }),
         _ => Err(found),
     }
+}
+
+/// The names of a blueprint's environments, for who chooses one; none if it cannot be read.
+pub fn environments(text: &str) -> Vec<String> {
+    if text.len() > BYTES_MAX {
+        return Vec::new();
+    }
+    let root = yaml::read(text).ok();
+    let named = root.as_ref().and_then(|root| root.get("environments"));
+    named.into_iter().flat_map(Tree::entries).map(|entry| entry.key.text.clone()).collect()
 }
 
 fn desired(

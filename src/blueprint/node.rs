@@ -161,6 +161,9 @@ fn spec(
     if let Some(source) = sheet.source {
         let Some(written) = tree.get(source.field).and_then(Tree::text) else { return spec };
         let spot = draft.places.of_path(source.field);
+        if written.contains("${var.") {
+            return spec; // The variable's own problem says it.
+        }
         if written.contains("${") {
             let what =
                 format!("`{}` is a path beside the blueprint, and nothing else", source.field);

@@ -188,6 +188,13 @@ fn unreadable(error: &Error, text: &str, skipped: u32) -> Finding {
     if spot.from == spot.to {
         (spot.from, spot.to) = bytes(text, spot);
     }
+    if text.get(..spot.from as usize).is_some_and(|before| before.ends_with('$'))
+        && text[spot.from as usize..].starts_with('{')
+    {
+        spot = Spot { column: spot.column - 1, from: spot.from - 1, ..spot };
+        let what = "`${` cannot stand between brackets without quotes";
+        return Finding::error(spot, what).hint("put the whole text in quotes");
+    }
     let (what, hint) = explain(error);
     let earlier = match error {
         Error::DuplicateMappingKey { key: Some(key), .. } => earlier(text, spot, key),

@@ -1,4 +1,5 @@
 //! One test binary: each of them links the SDK.
 
 mod bad;
+mod blueprint;
 mod toys;
