@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::nearest::nearest;
+
 /// A field that names something beside the blueprint, and the field that its digest fills.
 pub(super) struct Source {
     kind: &'static str,
@@ -73,6 +75,15 @@ pub(super) fn find(blueprint: &Path, written: &str, holds: Holds) -> Result<Path
         Holds::Folder if !found.is_dir() => Err(Unusable::NotA(holds, path)),
         _ => Ok(path),
     }
+}
+
+/// What stands where a file was looked for, under a similar name.
+pub(super) fn neighbour(missing: &Path) -> Option<String> {
+    let wanted = missing.file_name()?.to_str()?;
+    let beside = fs::read_dir(missing.parent()?).ok()?.take(FILES_MAX);
+    let names: Vec<String> =
+        beside.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// The value of the digest field.

@@ -84,7 +84,8 @@ fn literal(
     if own.is_some_and(|name| node.identity.as_str().contains(name)) {
         let what = "`name` is made of text and variables only";
         let hint = "names are known before anything is made: write the text, or a variable";
-        problems.add(Finding::error(draft.places.of_path(NAME), what).hint(hint));
+        let spot = draft.places.of_path(NAME);
+        problems.add(Finding::error(problems.first_reference(spot), what).hint(hint));
         return None;
     }
     let filled = substitute(node.kind, &node.spec, names).ok()?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::kind::place::{ID_TAG, OWNER_TAG};
 use crate::kind::{Flaw, Kind, Normal, Owner, Severity};
 
-use super::files::{Unusable, digest, find};
+use super::files::{Unusable, digest, find, neighbour};
 use super::problem::{Finding, Problems};
 use super::references::Scope;
 use super::shape::{Subject, check, join};
@@ -117,9 +117,11 @@ impl Meta {
         for item in tree.take("ignore").iter().flat_map(|entry| entry.value.items()) {
             let Some(path) = item.text() else { continue };
             if let Err((step, known)) = sheet.resolve(path) {
-                let last = step.rsplit('.').next().unwrap_or_default().to_owned();
                 let what = format!("{} has no field `{step}` to ignore", sheet.called);
-                let hint = problems.suggest(&last, known, "its fields");
+                let (holder, last) = step.rsplit_once('.').unwrap_or(("", &step));
+                let known: Vec<String> = known.iter().map(|name| join(holder, name)).collect();
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let hint = problems.suggest(&join(holder, last), known, "its fields");
                 problems.add(Finding::error(item.spot, what).maybe(hint));
             }
             ignore.push(path.to_owned());
@@ -159,8 +161,12 @@ fn spec(
     if let Some(source) = sheet.source {
         let Some(written) = tree.get(source.field).and_then(Tree::text) else { return spec };
         let spot = draft.places.of_path(source.field);
+        if written.contains("${var.") {
+            return spec; // The variable's own problem says it.
+        }
         if written.contains("${") {
-            let what = format!("`{}` is a path beside the blueprint", source.field);
+            let what =
+                format!("`{}` is a path beside the blueprint, and nothing else", source.field);
             problems.add(Finding::error(spot, what).hint("write text and variables only"));
             return spec;
         }
@@ -171,21 +177,27 @@ fn spec(
                 fields.insert(source.field.into(), path.to_string_lossy().into());
                 fields.insert(source.digest.into(), digest);
             }
-            Err(unusable) => missing_file(&unusable, source.field, spot, problems),
+            Err(unusable) => unusable_file(&unusable, (source.field, written), spot, problems),
         }
     }
     spec
 }
 
-pub(super) fn missing_file(
+/// Tells why the file that a field names cannot be used.
+pub(super) fn unusable_file(
     unusable: &Unusable,
-    field: &str,
+    (field, written): (&str, &str),
     spot: Spot,
     problems: &mut Problems<'_>,
 ) {
     let finding = Finding::error(spot, unusable.what(field));
     problems.add(match unusable {
-        Unusable::Missing(_) => finding.hint("paths begin at the blueprint's folder"),
+        Unusable::Missing(path) => finding.hint(match neighbour(path) {
+            Some(near) => {
+                format!("did you mean `{}`?", Path::new(written).with_file_name(near).display())
+            }
+            None => "paths begin at the blueprint's folder".into(),
+        }),
         _ => finding,
     });
 }
@@ -241,7 +253,7 @@ fn normal(
 
 pub(super) fn tell(flaws: &[Flaw], draft: &Draft, problems: &mut Problems<'_>) {
     for Flaw { path, what, hint, severity } in flaws {
-        let spot = draft.places.of_path(path);
+        let spot = draft.places.of_word(path, what, problems);
         let finding = match severity {
             Severity::Error => Finding::error(spot, what.as_str()),
             Severity::Warning => Finding::warning(spot, what.as_str()),
@@ -264,6 +276,10 @@ fn malformed(kind: &dyn Kind, mut spec: Value) -> Vec<Flaw> {
             break;
         }
         let path = blame(kind, &spec, &flaw.what);
+        let follows = format!("{}.", path.join("."));
+        if flaws.iter().any(|earlier: &Flaw| earlier.path.starts_with(&follows)) {
+            break; // It lacks what was just taken out.
+        }
         if path.is_empty() || !remove(&mut spec, &path) {
             flaws.push(flaw);
             break;
@@ -369,6 +385,16 @@ impl Places {
                 None => return self.resource,
             }
         }
+    }
+
+    /// The place of the field, or of that part of it which `what` quotes first.
+    fn of_word(&self, path: &str, what: &str, problems: &Problems<'_>) -> Spot {
+        let quoted = what.split('`').nth(1).filter(|quoted| !quoted.is_empty());
+        let below = format!("{path}.");
+        let parts = self.by_path.range(below.clone()..).take_while(|(p, _)| p.starts_with(&below));
+        let told = parts
+            .filter(|(_, spot)| Some(problems.source(**spot).trim_matches(['"', '\''])) == quoted);
+        told.map(|(_, spot)| *spot).next().unwrap_or_else(|| self.of_path(path))
     }
 
     /// The place of the first field whose text has `needle` in it.

@@ -42,8 +42,7 @@ impl Sheet {
         if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
             required.retain(|name| source.is_none_or(|source| name != source.digest));
         }
-        let article = if kind.name().starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
-        Self { kind, schema, tagged, source, called: format!("{article} {}", kind.name()) }
+        Self { kind, schema, tagged, source, called: with_article(kind.name()) }
     }
 
     /// Whether the path leads to a field; if not, the step that does not, and what is there.
@@ -66,6 +65,13 @@ impl Sheet {
         }
         Ok(())
     }
+}
+
+/// `an s3-bucket`, `a kms-key`
+pub(super) fn with_article(kind: &str) -> String {
+    let vowels = ["a", "e", "i", "o", "s3-", "sns-", "sqs-"];
+    let article = if vowels.iter().any(|vowel| kind.starts_with(vowel)) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 fn below<'s>(schema: &'s Value, step: &str) -> Option<&'s Value> {

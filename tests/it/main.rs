@@ -1,8 +1,13 @@
 //! One test binary, since each of them links the SDK; its modules mirror `src`.
 
 mod bad;
+<<<<<<< HEAD
 mod cases;
 mod fake;
 mod next;
 mod toys;
 mod world;
+=======
+mod blueprint;
+mod toys;
+>>>>>>> language
