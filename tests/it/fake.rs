@@ -205,6 +205,11 @@ impl Fake {
         self.things.borrow_mut().retain(|thing| thing.stage != Stage::Absent);
     }
 
+    pub fn outputs(&self, identity: &str) -> Outputs {
+        let things = self.things.borrow();
+        things.iter().find(|thing| thing.identity == identity).unwrap().outputs.clone()
+    }
+
     /// What really exists, by owner.
     pub fn existing(&self, of: impl Fn(Option<&str>) -> bool) -> Vec<(String, Live)> {
         let things = self.things.borrow();

@@ -3,5 +3,7 @@
 mod cases;
 mod fake;
 mod next;
+mod properties;
+mod random;
 mod toys;
 mod world;
