@@ -5,5 +5,6 @@ mod fake;
 mod next;
 mod properties;
 mod random;
+mod tidy;
 mod toys;
 mod world;

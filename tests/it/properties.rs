@@ -2,21 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::apply::Report;
+use pipeline::apply::{Outcome, Report};
 use pipeline::blueprint::Id;
 use pipeline::blueprint::text::substitute;
 use pipeline::cloud::Class;
 use pipeline::kind::place::ID_TAG;
 use pipeline::plan::diff::diff;
 use pipeline::plan::order::{Needs, order};
-use pipeline::plan::{Action, Choice, Plan};
+use pipeline::plan::{Action, Choice, Plan, Refusal};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::{Value, json};
 
 use crate::fake::{Call, Fake, Kill, Verb};
-use crate::random::{Scenario, scenarios};
+use crate::random::{Blow, Scenario, blows, scenarios};
 use crate::toys;
 use crate::world::{Command, applied, desired, outcomes, owner, planned, rendered};
 
@@ -144,6 +144,40 @@ async fn survives(scenario: &Scenario, kill: Kill) -> bool {
     killed
 }
 
+/// An apply that fails here and there does nothing that its plan did not say, and the next one, once
+/// AWS is well again, ends where an undisturbed one would.
+async fn recovers(scenario: &Scenario, blows: &[(usize, Blow)]) {
+    let fake = scenario.fake();
+    let foreign = others(&fake);
+    let (desired, mut choice) = (desired(&scenario.resources()), scenario.choice());
+    let (plan, snapshot) = planned(&fake, &desired, Command::Apply, &choice).await;
+    *fake.habits.borrow_mut() = scenario.mortal_habits();
+    scenario.strike(&fake, blows);
+    let report = applied(&fake, &plan, &snapshot, &choice).await;
+    for call in fake.writes() {
+        let why = explained(&fake, &plan, &report);
+        assert!(announced(&call, &plan, &choice), "{call:?} was not planned\n{why}");
+    }
+    for step in &plan.steps {
+        let done = |id: &Id| matches!(report.outcomes[id], Outcome::Done(_));
+        let skipped = matches!(report.outcomes[&step.id], Outcome::Skipped(_));
+        assert_eq!(skipped, !step.needs.iter().all(done), "only what needs a failure is skipped");
+    }
+    fake.calm();
+    // Those whose tags somebody took away are adopted again.
+    choice.adopt = desired.nodes.keys().cloned().collect();
+    let (plan, snapshot) = planned(&fake, &desired, Command::Apply, &choice).await;
+    let foreign_now = plan.refusals.iter().any(|r| matches!(r, Refusal::AdoptReplaces { .. }));
+    if foreign_now {
+        return;
+    }
+    let report = applied(&fake, &plan, &snapshot, &choice).await;
+    assert!(report.succeeded(), "{}", explained(&fake, &plan, &report));
+    settled(&fake, scenario, Command::Apply).await;
+    each_once(&fake, scenario);
+    assert_eq!(others(&fake), foreign);
+}
+
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -180,6 +214,13 @@ proptest! {
             assert_eq!(others(&fake), foreign);
             settled(&fake, &scenario, Command::Destroy).await;
         });
+    }
+
+    #[test]
+    fn after_failures_the_next_apply_ends_where_an_undisturbed_one_would(
+        scenario in scenarios(), blows in blows()
+    ) {
+        run(recovers(&scenario, &blows));
     }
 
     #[test]

@@ -61,6 +61,33 @@ pub struct Scenario {
     foreign: Vec<usize>,
 }
 
+/// Something that an apply cannot get through, or finds otherwise than the plan did.
+#[derive(Debug, Clone, Copy)]
+pub enum Blow {
+    Answer(Verb, Answer),
+    /// AWS gives up on what is made.
+    Fails,
+    /// It ends as soon as it is made.
+    Ends,
+    /// No update changes anything.
+    Stuck,
+    /// Somebody deletes it between plan and apply.
+    Vanishes,
+    /// Somebody changes it between plan and apply.
+    Drifts,
+}
+
+pub fn blows() -> impl Strategy<Value = Vec<(usize, Blow)>> {
+    use Answer::*;
+    let answers = [Denied, Invalid, Dropped, Broken];
+    let verbs = [Verb::Look, Verb::Create, Verb::Update, Verb::Delete, Verb::Retire];
+    let answer = (prop::sample::select(verbs.to_vec()), prop::sample::select(answers.to_vec()))
+        .prop_map(|(verb, answer)| Blow::Answer(verb, answer));
+    let other =
+        prop::sample::select(&[Blow::Fails, Blow::Ends, Blow::Stuck, Blow::Vanishes, Blow::Drifts]);
+    vec((0..8usize, prop_oneof![answer, other]), 1..4)
+}
+
 impl Nature {
     pub fn habit(&self) -> Habit {
         let answers = self.answers.iter().map(|(verb, all)| (*verb, all.iter().copied().collect()));
@@ -268,6 +295,28 @@ impl Scenario {
             habits.map(|(index, part)| (id(index), part.habit.habit())).collect();
         habits.insert("*".into(), self.parts[0].habit.habit());
         habits
+    }
+
+    /// What makes this apply fail here and there.
+    pub fn strike(&self, fake: &Fake, blows: &[(usize, Blow)]) {
+        for (index, blow) in blows {
+            let name = id(index % self.parts.len());
+            let mut habits = fake.habits.borrow_mut();
+            let habit = habits.get_mut(&name).unwrap();
+            match blow {
+                Blow::Answer(verb, answer) => {
+                    habit.answers.entry(*verb).or_default().push_back(*answer);
+                }
+                Blow::Fails => habit.fails = Some("no room".into()),
+                Blow::Ends => habit.ends = Some(0),
+                Blow::Stuck => {
+                    let fields = ["trust", "policies", "rules", "threshold", "tags", "size"];
+                    habit.stuck = fields.map(str::to_owned).into();
+                }
+                Blow::Vanishes => fake.vanish(&name),
+                Blow::Drifts => fake.edit(&name, "tags", json!({"theirs": "1"})),
+            }
+        }
     }
 
     /// The same for a run that may be killed: nobody can tell whether a thing without a name of its
