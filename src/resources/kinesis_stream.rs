@@ -26,10 +26,12 @@ pub struct KinesisStream {
     /// `provisioned` has the shards that are asked for; `on-demand` has as many as it needs.
     #[serde(default)]
     pub mode: Mode,
-    /// Open shards of a provisioned stream. Left out: AWS decides, and leaving it out later changes nothing.
+    /// Open shards of a provisioned stream. Left out: AWS decides, and leaving it out later changes
+    /// nothing.
     #[serde(default)]
     pub shards: Option<u32>,
-    /// How long records can be read, 24 to 8760 hours. Making it shorter loses what is older at once.
+    /// How long records can be read, 24 to 8760 hours. Making it shorter loses what is older at
+    /// once.
     #[serde(default = "a_day")]
     pub retention_hours: u32,
     /// KMS key that encrypts the records: id, ARN or alias; `none` for none.

@@ -42,7 +42,8 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
     const RULES: &'static [Rule] = &[];
     /// Deleting one loses data.
     const HOLDS_DATA: bool = false;
-    /// A replacement is made beside the old one, which is retired first and then goes by this output.
+    /// A replacement is made beside the old one, which is retired first and then goes by this
+    /// output.
     const RETIRES: Option<&'static str> = None;
 
     fn identity(&self) -> Name;

@@ -159,8 +159,9 @@ impl Fake {
     /// Somebody changes a field in the console.
     pub fn edit(&self, identity: &str, field: &str, value: Value) {
         let mut things = self.things.borrow_mut();
-        let thing = things.iter_mut().find(|thing| thing.identity == identity).unwrap();
-        thing.spec[field] = value;
+        for thing in things.iter_mut().filter(|thing| thing.identity == identity) {
+            thing.spec[field] = value.clone();
+        }
     }
 
     /// Somebody deletes it in the console.
@@ -203,6 +204,11 @@ impl Fake {
             }
         }
         self.things.borrow_mut().retain(|thing| thing.stage != Stage::Absent);
+    }
+
+    pub fn outputs(&self, identity: &str) -> Outputs {
+        let things = self.things.borrow();
+        things.iter().find(|thing| thing.identity == identity).unwrap().outputs.clone()
     }
 
     /// What really exists, by owner.
@@ -508,20 +514,17 @@ impl Cloud for Fake {
         })
     }
 
-    /// The list lags as looks do, and goes by what it shows.
-    fn owned<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
+    /// The index of tags lags behind, so that it may list anything: what has another owner now, and
+    /// what is no longer there. Two lists name each thing, and only one of them knows ARNs.
+    fn owned<'a>(&'a self, _owner: &'a Owner) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
         Box::pin(async move {
             let things = self.things.borrow();
-            let listed = things.iter().filter_map(|thing| {
-                let shown = if thing.lag > 0 { thing.shown.clone()? } else { thing.live() };
-                shown.belongs_to(owner).then(|| Owned {
-                    kind: thing.kind.name().into(),
-                    id: shown.tag(ID_TAG).unwrap_or_default().into(),
-                    identity: Name::new(thing.outputs.get("id").unwrap_or(&thing.identity)),
-                    arn: thing.outputs.get("arn").cloned(),
-                })
+            let listed = things.iter().map(|thing| Owned {
+                kind: thing.kind.name().into(),
+                id: thing.live().tag(ID_TAG).unwrap_or_default().into(),
+                identity: Name::new(thing.outputs.get("id").unwrap_or(&thing.identity)),
+                arn: thing.outputs.get("arn").cloned(),
             });
-            // The tagging API and the kind's own list both name it, and only one knows the ARN.
             let twice = |owned: Owned| [Owned { arn: None, ..owned.clone() }, owned];
             Ok(listed.flat_map(twice).collect())
         })

@@ -5,6 +5,9 @@ mod bad;
 mod cases;
 mod fake;
 mod next;
+mod properties;
+mod random;
+mod tidy;
 mod toys;
 mod world;
 =======

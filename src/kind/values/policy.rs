@@ -247,9 +247,11 @@ mod tests {
         let written = json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Action": ["s3:Put", "s3:Get"], "Resource": "*",
              "Condition": {"Bool": {"aws:SecureTransport": false}}},
-            {"Effect": "allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*"}]});
+            {"Effect": "allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+             "Action": "kms:*"}]});
         let read = json!({"Statement": [
-            {"Sid": "2", "Effect": "Allow", "Principal": {"AWS": ["123456789012"], "Service": []}, "Action": ["kms:*"]},
+            {"Sid": "2", "Effect": "Allow", "Principal": {"AWS": ["123456789012"], "Service": []},
+             "Action": ["kms:*"]},
             {"Sid": "1", "Effect": "Allow", "Action": ["s3:Get", "s3:Put"], "Resource": ["*"],
              "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}}],
             "Version": "2012-10-17", "Id": "key-default"});
