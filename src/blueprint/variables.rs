@@ -146,9 +146,7 @@ fn same_sort(
 ) -> Option<Yaml> {
     let wanted = model(variable).map_or(sort(&tree.value), sort);
     let found = sort(&tree.value);
-    if tree.scalar().is_none() {
-        return None; // The shape of the document says it.
-    }
+    tree.scalar()?;
     if wanted != found {
         let what = format!("variable `{name}` is {wanted}, not {found}");
         let quoted = tree.scalar().filter(|_| wanted == "text");

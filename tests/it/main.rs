@@ -1,16 +1,13 @@
 //! One test binary, since each of them links the SDK; its modules mirror `src`.
 
 mod bad;
-<<<<<<< HEAD
+mod blueprint;
 mod cases;
 mod fake;
 mod next;
 mod properties;
 mod random;
+mod specimens;
 mod tidy;
 mod toys;
 mod world;
-=======
-mod blueprint;
-mod toys;
->>>>>>> language
