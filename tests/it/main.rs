@@ -1,5 +1,6 @@
 //! One test binary; its modules mirror `src`.
 
+mod apply;
 mod cases;
 mod fake;
 mod next;
