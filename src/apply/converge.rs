@@ -68,7 +68,7 @@ fn spec(
     })
 }
 
-/// Refusals of one class in a row, and since when: patience with one is no patience with another.
+/// Refusals in a row, and since when they are of one class: each class has its own patience.
 struct Trouble {
     class: Class,
     refusals: u32,
@@ -219,7 +219,10 @@ impl Work<'_> {
         let now = Instant::now();
         let trouble = match trouble {
             Some(same) if same.class == fault.class => same,
-            other => other.insert(Trouble { class: fault.class, refusals: 0, since: now }),
+            other => {
+                let refusals = other.as_ref().map_or(0, |other| other.refusals);
+                other.insert(Trouble { class: fault.class, refusals, since: now })
+            }
         };
         trouble.refusals += 1;
         // Classes that take turns would otherwise go on for ever.

@@ -119,6 +119,18 @@ pub enum Refusal {
     Malformed { id: Id, why: String },
 }
 
+impl Refusal {
+    /// The resource that stands in the way.
+    pub fn id(&self) -> &Id {
+        match self {
+            Self::NotOurs { id, .. }
+            | Self::Protected { id, .. }
+            | Self::AdoptReplaces { id, .. }
+            | Self::Malformed { id, .. } => id,
+        }
+    }
+}
+
 impl Plan {
     /// Whether live is as it should be.
     pub fn is_noop(&self) -> bool {

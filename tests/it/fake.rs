@@ -2,7 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::task::{Poll, Waker};
 
 use pipeline::blueprint::text::Resolved;
 use pipeline::cloud::{Boxed, Class, Cloud, Contents, Fault, Owned};
@@ -120,6 +121,8 @@ pub struct Fake {
     pub calls: RefCell<Vec<Call>>,
     /// Calls and, where a test tells them, other events; in order.
     pub log: RefCell<Vec<String>>,
+    /// Who is to be told of the kill.
+    watcher: RefCell<Option<Waker>>,
     kill: Cell<Option<Kill>>,
     killed: Cell<bool>,
     count: Cell<u32>,
@@ -134,6 +137,7 @@ impl Fake {
             habits: RefCell::default(),
             calls: RefCell::default(),
             log: RefCell::default(),
+            watcher: RefCell::default(),
             kill: Cell::default(),
             killed: Cell::default(),
             count: Cell::default(),
@@ -184,6 +188,22 @@ impl Fake {
 
     pub fn killed(&self) -> bool {
         self.killed.get()
+    }
+
+    /// Completes when the run is killed.
+    pub fn kill_signal(&self) -> impl Future<Output = ()> {
+        poll_fn(|context| {
+            *self.watcher.borrow_mut() = Some(context.waker().clone());
+            if self.killed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+    }
+
+    async fn die<T>(&self) -> T {
+        self.killed.set(true);
+        if let Some(watcher) = self.watcher.take() {
+            watcher.wake();
+        }
+        pending().await
     }
 
     pub fn writes(&self) -> Vec<Call> {
@@ -268,10 +288,7 @@ impl Fake {
         self.count.set(self.count.get() + 1);
         assert!(self.count.get() < CALLS_MAX, "a run that makes so many calls never ends");
         match self.kill.get() {
-            Some(Kill::Before(n)) if n == self.count.get() => {
-                self.killed.set(true);
-                pending().await
-            }
+            Some(Kill::Before(n)) if n == self.count.get() => self.die().await,
             Some(Kill::After(n)) => n == self.count.get(),
             _ => false,
         }
@@ -301,8 +318,7 @@ impl Fake {
         let (kind, identity) = (kind.to_owned(), identity.to_owned());
         self.calls.borrow_mut().push(Call { verb, kind, identity, fields, refused });
         if dies {
-            self.killed.set(true);
-            pending::<()>().await;
+            self.die::<()>().await;
         }
         result
     }
@@ -318,8 +334,7 @@ impl Fake {
             refused: None,
         });
         if dies {
-            self.killed.set(true);
-            pending::<()>().await;
+            self.die::<()>().await;
         }
         match answer {
             Some(answer) => Err(fault(answer, Verb::Look)),

@@ -1,5 +1,6 @@
 //! One test binary, since each of them links the SDK; its modules mirror `src`.
 
+mod apply;
 mod bad;
 mod blueprint;
 mod cases;

@@ -183,7 +183,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(400))]
+    #![proptest_config(config(250))]
 
     #[test]
     fn a_plan_after_an_apply_is_empty_and_an_apply_does_what_its_plan_said(

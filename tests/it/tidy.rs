@@ -214,7 +214,7 @@ fn layers(source: &Source, kinds: &BTreeSet<String>) -> Vec<String> {
         let fits =
             |allowed: &&str| named == **allowed || named.starts_with(&format!("{allowed}::"));
         let anything = top == "cli";
-        if !anything && !allowed.is_some_and(|allowed| allowed.iter().any(|one| fits(one))) {
+        if !anything && !allowed.is_some_and(|allowed| allowed.iter().any(fits)) {
             wrong.push(format!("{}: {top} may not import {named}", source.path));
         }
     }
