@@ -21,7 +21,6 @@ from proxy import Proxy
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGSHIP = ROOT / "blueprints" / "clickstream.yaml"
-VARIABLES = ["--var", "subnet=subnet-0123456789abcdef0"]
 
 
 def measured(command, environment):
@@ -69,7 +68,7 @@ def copies(folder, number):
 def plans(pipeline, port, file, name, runs, environment):
     """A plan with nothing to change: as it is, and with 50 ms added to every call."""
     def command(endpoint, verb, *more):
-        return [pipeline, verb, str(file), *VARIABLES, "--endpoint-url", endpoint, *more]
+        return [pipeline, verb, str(file), "--endpoint-url", endpoint, *more]
 
     direct = f"http://127.0.0.1:{port}"
     counting = Proxy(port)
@@ -77,7 +76,7 @@ def plans(pipeline, port, file, name, runs, environment):
     writes = Counter(call for call, _, _ in counting.calls)
     print(f"\n{name}: apply from nothing, {len(counting.calls)} calls: {dict(writes.most_common())}\n")
     print("| command | wall | CPU | memory | calls | round trips |\n|---|---|---|---|---|---|")
-    row(f"`validate`, {name}", median([pipeline, "validate", str(file), *VARIABLES], environment, runs))
+    row(f"`validate`, {name}", median([pipeline, "validate", str(file)], environment, runs))
     plan = ["plan", "--detailed-exitcode"]
     row(f"`plan`, {name}", median(command(direct, *plan), environment, runs))
     slow = Proxy(port, delay=0.05)

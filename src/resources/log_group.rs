@@ -16,7 +16,7 @@ use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::Resource;
+use super::{Resource, Tags};
 
 /// A CloudWatch log group.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -167,7 +167,7 @@ impl Resource for LogGroup {
         Ok(())
     }
 
-    fn from_arn(arn: &str) -> Option<Name> {
+    fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let (_, name) = arn.split_once(":logs:")?.1.split_once(":log-group:")?;
         let name = name.strip_suffix(":*").unwrap_or(name);
         (!name.contains(':')).then(|| Name::new(name))
@@ -356,7 +356,7 @@ mod tests {
             ("arn:aws:logs:eu-west-1:1:log-group:g:log-stream:s", None),
             ("arn:aws:logs:eu-west-1:1:destination:d", None),
         ] {
-            assert_eq!(LogGroup::from_arn(arn), name.map(Name::new), "{arn}");
+            assert_eq!(LogGroup::listed(arn), name.map(Name::new), "{arn}");
         }
     }
 }

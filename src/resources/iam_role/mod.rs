@@ -120,7 +120,7 @@ impl Resource for IamRole {
         }
         let api = Client::new(&aws.config);
         let roles = join_all(identities.iter().map(|name| read::role(&api, name.as_str())));
-        let (listed, roles) = futures_util::join!(read::account(&api), roles);
+        let (listed, roles) = futures_util::join!(read::account(aws), roles);
         // Who may not list the account can still read each role.
         let Ok(listed) = listed else { return join_all(identities.iter().map(each)).await };
         let each = identities.iter().zip(roles).map(async |(identity, role)| {
