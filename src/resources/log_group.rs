@@ -119,6 +119,10 @@ impl Resource for LogGroup {
         }
     }
 
+    fn created(&self) -> Option<Self> {
+        Some(Self { retention_days: 0, ..self.clone() })
+    }
+
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let found = describe(aws, std::slice::from_ref(identity)).await?;
         complete(aws, identity, found.get(identity.as_str())).await
@@ -356,7 +360,7 @@ mod tests {
             ("arn:aws:logs:eu-west-1:1:log-group:g:log-stream:s", None),
             ("arn:aws:logs:eu-west-1:1:destination:d", None),
         ] {
-            assert_eq!(LogGroup::listed(arn), name.map(Name::new), "{arn}");
+            assert_eq!(LogGroup::listed(arn, &BTreeMap::new()), name.map(Name::new), "{arn}");
         }
     }
 }

@@ -66,6 +66,12 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
         Outputs::new()
     }
 
+    /// What AWS holds once `create` was taken, where that is certain: what is left to change then
+    /// goes out without another look.
+    fn created(&self) -> Option<Self> {
+        None
+    }
+
     /// Spells `live` as `self` does where only the spelling differs.
     fn reconcile(&self, _live: &mut Self) {}
 
@@ -234,6 +240,10 @@ impl<R: Resource> Kind for Erased<R> {
 
     fn predict(&self, spec: &Value, place: &Place) -> Outputs {
         decode::<R>(spec).map_or_else(|_| Outputs::new(), |typed| typed.predict(place))
+    }
+
+    fn created(&self, spec: &Value) -> Option<Value> {
+        decode::<R>(spec).ok()?.created().map(|created| encode(&created))
     }
 
     fn reconcile(&self, desired: &Value, live: &Value) -> Value {

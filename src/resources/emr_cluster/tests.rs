@@ -1,5 +1,7 @@
 //! The pure parts, fed with what AWS answers and no emulator shows.
 
+use std::collections::BTreeMap;
+
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_emr::primitives::DateTime;

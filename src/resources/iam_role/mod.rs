@@ -103,6 +103,11 @@ impl Resource for IamRole {
         outputs
     }
 
+    fn created(&self) -> Option<Self> {
+        let (policies, managed_policies) = (BTreeMap::new(), BTreeSet::new());
+        Some(Self { policies, managed_policies, instance_profile: false, ..self.clone() })
+    }
+
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let api = Client::new(&aws.config);
         let name = identity.as_str();

@@ -109,6 +109,21 @@ impl Resource for S3Bucket {
         }
     }
 
+    /// What AWS gives every new bucket.
+    fn created(&self) -> Option<Self> {
+        Some(Self {
+            name: self.name.clone(),
+            versioning: false,
+            encryption: Encryption::default(),
+            public_access_block: PublicAccessBlock::default(),
+            ownership: Ownership::default(),
+            tls_only: false,
+            policy: Policy::default(),
+            lifecycle: BTreeMap::new(),
+            tags: self.tags.clone(),
+        })
+    }
+
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let api = aws.s3();
         let name = identity.as_str();

@@ -99,6 +99,10 @@ impl Resource for SnsTopic {
         self.leave_pending(&mut live.subscriptions);
     }
 
+    fn created(&self) -> Option<Self> {
+        Some(Self { subscriptions: Subscriptions::new(), ..self.clone() })
+    }
+
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         read::observe(aws, identity).await
     }
