@@ -251,7 +251,7 @@ fn region_is_plausible(text: &str) -> bool {
 /// Tags of every resource can refer to none.
 fn literal_tags(tags: &Tree, problems: &mut Problems<'_>) {
     for Entry { key, value } in tags.entries() {
-        if value.text().is_some_and(|text| refers(text)) {
+        if value.text().is_some_and(refers) {
             let what =
                 format!("tag `{}` refers to a resource, and every resource has it", key.text);
             let spot = problems.first_reference(value.spot);

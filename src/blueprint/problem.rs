@@ -110,7 +110,8 @@ impl<'a> Problems<'a> {
         known: impl IntoIterator<Item = &'k str>,
         plural: &str,
     ) -> Option<String> {
-        if self.is_full() { None } else { suggest(word, known, plural) }
+        const KNOWN_MAX: usize = 2_000;
+        if self.is_full() { None } else { suggest(word, known.into_iter().take(KNOWN_MAX), plural) }
     }
 
     /// How many errors there are: compared before and after, it tells whether a part is sound.
@@ -153,7 +154,7 @@ impl<'a> Problems<'a> {
     pub fn finish(self) -> Vec<Problem> {
         let full = self.is_full();
         let Self { file, text, mut found, errors } = self;
-        found.sort_by(|a, b| (a.spot, a.severity).cmp(&(b.spot, b.severity)));
+        found.sort_by_key(|finding| (finding.spot, finding.severity));
         let mut seen = BTreeSet::new();
         found.retain(|finding| seen.insert((finding.spot, finding.what.clone())));
         if let Some(last) = found.last().map(|last| last.spot).filter(|_| full) {

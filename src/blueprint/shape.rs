@@ -280,7 +280,7 @@ impl<'a> Walk<'a, '_, '_> {
         empty: Option<Spot>,
         holder: Spot,
     ) {
-        let told = field(schema, name).and_then(|schema| told(schema));
+        let told = field(schema, name).and_then(told);
         let finding = match (empty, told) {
             (Some(spot), told) => {
                 let what = format!("`{}` is empty", join(path, name));
