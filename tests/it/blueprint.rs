@@ -13,7 +13,7 @@ use pipeline::kind::Name;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::bad::{kinds, toys};
+use crate::bad::{kinds, samples};
 
 const FLAGSHIP: &str = r#"
 name: shop-${var.stage}
@@ -40,7 +40,9 @@ resources:
     name: shop-${var.stage}-${account}
     policy:
       Statement:
-        - { Effect: Allow, Action: "s3:Get*", Resource: "arn:${partition}:s3:::x/${aws:username}/*" }
+        - Effect: Allow
+          Action: s3:Get*
+          Resource: arn:${partition}:s3:::x/${aws:username}/*
   events:
     kind: kinesis-stream
     name: shop-${var.stage}-events
@@ -94,14 +96,14 @@ fn shown(problems: &[Problem]) -> String {
 }
 
 fn desired(text: &str, choice: &Choice) -> Desired {
-    match load(&file(), text, choice, &toys()) {
+    match load(&file(), text, choice, &samples()) {
         Ok(loaded) => loaded.desired,
         Err(problems) => panic!("{}", shown(&problems)),
     }
 }
 
 fn refused(text: &str) -> Vec<Problem> {
-    match load(&file(), text, &Choice::default(), &toys()) {
+    match load(&file(), text, &Choice::default(), &samples()) {
         Ok(_) => panic!("loaded: {text}"),
         Err(problems) => problems,
     }
@@ -269,7 +271,7 @@ fn with_folder(fill: impl FnOnce(&Path)) -> Result<Value, String> {
     fill(&folder);
     let text = "name: shop\nregion: eu-west-1\nresources:\n  code:\n    kind: s3-folder\n    \
                 bucket: shop-lake\n    prefix: code/\n    source: code\n";
-    match load(&temporary.path().join("shop.yaml"), text, &Choice::default(), &toys()) {
+    match load(&temporary.path().join("shop.yaml"), text, &Choice::default(), &samples()) {
         Ok(loaded) => Ok(node(&loaded.desired, "code").spec["files"].clone()),
         Err(problems) => Err(problems.iter().map(|problem| problem.what.clone()).collect()),
     }
@@ -407,7 +409,7 @@ fn references<'s>(schema: &'s Value, found: &mut Vec<&'s str>) {
 
 #[test]
 fn the_schema_for_editors_is_whole() {
-    let schema = schema(&toys());
+    let schema = schema(&samples());
     let mut found = Vec::new();
     references(&schema, &mut found);
     for target in found {
@@ -429,13 +431,15 @@ fn the_schema_for_editors_is_whole() {
     assert_eq!(schema.pointer("/$defs/s3-object/properties/sha256"), None);
 }
 
+const INSTEAD: &str = "[-:{}\\[\\]$a-z\"'&*!#|> \n]{0,4}";
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is done to a file, its problems stand in it.
     #[test]
     fn a_broken_blueprint_has_problems_with_places(
-        cuts in prop::collection::vec((0..FLAGSHIP.len(), 0..12_usize, "[-:{}\\[\\]$a-z\"'&*!#|> \n]{0,4}"), 1..5),
+        cuts in prop::collection::vec((0..FLAGSHIP.len(), 0..12_usize, INSTEAD), 1..5),
     ) {
         let mut text = FLAGSHIP.to_owned();
         for (from, length, instead) in cuts {
@@ -443,12 +447,13 @@ proptest! {
             let to = (from + length).min(text.len());
             text.replace_range(from..to, &instead);
         }
-        if let Err(problems) = load(&file(), &text, &prod(), &toys()) {
+        if let Err(problems) = load(&file(), &text, &prod(), &samples()) {
             prop_assert!(!problems.is_empty());
             let lines: Vec<&str> = text.split('\n').collect();
             for Problem { at, .. } in problems {
                 let line = lines.get(at.line as usize - 1);
-                prop_assert!(line.is_some_and(|line| at.column as usize <= line.len() + 1), "{at:?} in {text}");
+                let stands = line.is_some_and(|line| at.column as usize <= line.len() + 1);
+                prop_assert!(stands, "{at:?} in {text}");
             }
         }
     }

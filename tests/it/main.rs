@@ -2,4 +2,4 @@
 
 mod bad;
 mod blueprint;
-mod toys;
+mod sample_kinds;
