@@ -88,13 +88,14 @@ fn literal(
         problems.add(Finding::error(problems.first_reference(spot), what).hint(hint));
         return None;
     }
-    let filled = substitute(node.kind, &node.spec, names).ok()?;
-    let normal = node.kind.normalize(&filled).ok()?;
-    let before = problems.errors();
-    node::tell(&normal.flaws, draft, problems);
-    if problems.errors() > before {
-        return None;
-    }
+    let filled = match substitute(node.kind, &node.spec, names) {
+        Ok(filled) => filled,
+        Err(what) => {
+            problems.add(Finding::error(draft.spot, what));
+            return None;
+        }
+    };
+    let normal = node::normal(node.kind, &filled, draft, problems)?;
     let Some(open) = references(&normal.identity.as_str().into()).into_iter().next() else {
         return Some(normal.identity);
     };

@@ -213,7 +213,7 @@ pub(super) fn check_tags(tags: &Tree, problems: &mut Problems<'_>) {
 }
 
 /// The spec in normal form, with all that its kind finds wrong put in its place.
-fn normal(
+pub(super) fn normal(
     kind: &dyn Kind,
     spec: &Value,
     draft: &Draft,
@@ -224,7 +224,8 @@ fn normal(
     match kind.normalize(&checked) {
         Ok(normal) => {
             tell(&normal.flaws, draft, problems);
-            let normal = if checked == *spec { normal } else { kind.normalize(spec).ok()? };
+            let normal =
+                if checked == *spec { normal } else { kind.normalize(spec).unwrap_or(normal) };
             (problems.errors() == before).then_some(normal)
         }
         Err(_) => {
@@ -234,7 +235,7 @@ fn normal(
     }
 }
 
-pub(super) fn tell(flaws: &[Flaw], draft: &Draft, problems: &mut Problems<'_>) {
+fn tell(flaws: &[Flaw], draft: &Draft, problems: &mut Problems<'_>) {
     for Flaw { path, what, hint, severity } in flaws {
         let spot = draft.places.of_word(path, what, problems);
         let finding = match severity {

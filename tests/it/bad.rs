@@ -10,20 +10,20 @@ use pipeline::blueprint::load::{Choice, load};
 use pipeline::kind::Kind;
 use pipeline::resources::KINDS;
 
-use crate::sample_kinds::SAMPLES;
+use crate::specimens::TOYS;
 
 pub fn kinds() -> Vec<&'static dyn Kind> {
     KINDS.iter().map(|driver| *driver as &dyn Kind).collect()
 }
 
-/// The samples, and one real kind beside them.
-pub fn samples() -> Vec<&'static dyn Kind> {
+/// The specimens, and one real kind beside them.
+pub fn specimens() -> Vec<&'static dyn Kind> {
     let stream = kinds().into_iter().filter(|kind| kind.name() == "kinesis-stream");
-    stream.chain(SAMPLES.iter().copied()).collect()
+    stream.chain(TOYS.iter().copied()).collect()
 }
 
 /// Comments at the top of a file choose: `# --env prod`, `# --var shards=3`, `# --account 1`, and
-/// `# --kinds samples` for kinds that make no calls in place of the real ones.
+/// `# --kinds specimens` for kinds that make no calls in place of the real ones.
 fn choice(text: &str) -> (Choice, Vec<&'static dyn Kind>) {
     let (mut choice, mut kinds) = (Choice::default(), kinds());
     for flag in text.lines().map_while(|line| line.strip_prefix("# --")) {
@@ -36,7 +36,7 @@ fn choice(text: &str) -> (Choice, Vec<&'static dyn Kind>) {
                 let (name, value) = value.split_once('=').expect("name=value");
                 choice.variables.insert(name.into(), value.into());
             }
-            "kinds" => kinds = samples(),
+            "kinds" => kinds = specimens(),
             other => panic!("no flag --{other}"),
         }
     }

@@ -13,7 +13,7 @@ use pipeline::kind::Name;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::bad::{kinds, samples};
+use crate::bad::{kinds, specimens};
 
 const FLAGSHIP: &str = r#"
 name: shop-${var.stage}
@@ -96,14 +96,14 @@ fn shown(problems: &[Problem]) -> String {
 }
 
 fn desired(text: &str, choice: &Choice) -> Desired {
-    match load(&file(), text, choice, &samples()) {
+    match load(&file(), text, choice, &specimens()) {
         Ok(loaded) => loaded.desired,
         Err(problems) => panic!("{}", shown(&problems)),
     }
 }
 
 fn refused(text: &str) -> Vec<Problem> {
-    match load(&file(), text, &Choice::default(), &samples()) {
+    match load(&file(), text, &Choice::default(), &specimens()) {
         Ok(_) => panic!("loaded: {text}"),
         Err(problems) => problems,
     }
@@ -271,7 +271,7 @@ fn with_folder(fill: impl FnOnce(&Path)) -> Result<Value, String> {
     fill(&folder);
     let text = "name: shop\nregion: eu-west-1\nresources:\n  code:\n    kind: s3-folder\n    \
                 bucket: shop-lake\n    prefix: code/\n    source: code\n";
-    match load(&temporary.path().join("shop.yaml"), text, &Choice::default(), &samples()) {
+    match load(&temporary.path().join("shop.yaml"), text, &Choice::default(), &specimens()) {
         Ok(loaded) => Ok(node(&loaded.desired, "code").spec["files"].clone()),
         Err(problems) => Err(problems.iter().map(|problem| problem.what.clone()).collect()),
     }
@@ -373,6 +373,15 @@ fn a_normal_form_stays_as_it_is() {
     }
 }
 
+/// Something for each variable that has to be given.
+fn without_value(problems: &[Problem]) -> BTreeMap<String, String> {
+    let name = |problem: &Problem| {
+        let rest = problem.what.strip_prefix("variable `")?;
+        rest.strip_suffix("` has no value").map(str::to_owned)
+    };
+    problems.iter().filter_map(name).map(|name| (name, "given".to_owned())).collect()
+}
+
 #[test]
 fn every_example_loads() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("blueprints");
@@ -388,7 +397,12 @@ fn every_example_loads() {
                 ..Choice::default()
             }));
             for choice in choices {
-                if let Err(problems) = load(&path, &text, &choice, &kinds()) {
+                let mut loaded = load(&path, &text, &choice, &kinds());
+                if let Err(problems) = &loaded {
+                    let variables = without_value(problems);
+                    loaded = load(&path, &text, &Choice { variables, ..choice }, &kinds());
+                }
+                if let Err(problems) = loaded {
                     panic!("{}", shown(&problems));
                 }
             }
@@ -409,7 +423,7 @@ fn references<'s>(schema: &'s Value, found: &mut Vec<&'s str>) {
 
 #[test]
 fn the_schema_for_editors_is_whole() {
-    let schema = schema(&samples());
+    let schema = schema(&specimens());
     let mut found = Vec::new();
     references(&schema, &mut found);
     for target in found {
@@ -447,7 +461,7 @@ proptest! {
             let to = (from + length).min(text.len());
             text.replace_range(from..to, &instead);
         }
-        if let Err(problems) = load(&file(), &text, &prod(), &samples()) {
+        if let Err(problems) = load(&file(), &text, &prod(), &specimens()) {
             prop_assert!(!problems.is_empty());
             let lines: Vec<&str> = text.split('\n').collect();
             for Problem { at, .. } in problems {

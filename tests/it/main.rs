@@ -2,4 +2,4 @@
 
 mod bad;
 mod blueprint;
-mod sample_kinds;
+mod specimens;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The pure half of a kind, typed.
-trait Sample: Serialize + DeserializeOwned + JsonSchema + 'static {
+trait Toy: Serialize + DeserializeOwned + JsonSchema + 'static {
     const KIND: &'static str;
     const OUTPUTS: &'static [&'static str] = &["arn", "name"];
     const RULES: &'static [Rule] = &[];
@@ -36,8 +36,8 @@ trait Sample: Serialize + DeserializeOwned + JsonSchema + 'static {
 
 struct Erased<T>(PhantomData<fn() -> T>);
 
-/// Every sample. Some have the names of real kinds, which the language knows by name.
-pub static SAMPLES: &[&dyn Kind] = &[
+/// Every toy. Some have the names of real kinds, which the language knows by name.
+pub static TOYS: &[&dyn Kind] = &[
     &Erased::<Bucket>(PhantomData),
     &Erased::<Object>(PhantomData),
     &Erased::<Folder>(PhantomData),
@@ -46,7 +46,7 @@ pub static SAMPLES: &[&dyn Kind] = &[
     &Erased::<Vault>(PhantomData),
 ];
 
-impl<T: Sample> Kind for Erased<T> {
+impl<T: Toy> Kind for Erased<T> {
     fn name(&self) -> &'static str {
         T::KIND
     }
@@ -72,19 +72,19 @@ impl<T: Sample> Kind for Erased<T> {
     }
 
     fn normalize(&self, spec: &Value) -> Result<Normal, Flaw> {
-        let sample = T::deserialize(spec).map_err(|error| Flaw::error("", error.to_string()))?;
+        let toy = T::deserialize(spec).map_err(|error| Flaw::error("", error.to_string()))?;
         Ok(Normal {
-            spec: serde_json::to_value(&sample).expect("plain data"),
-            identity: Name::new(sample.identity()),
-            on_demand: sample.on_demand(),
-            flaws: sample.check(),
+            spec: serde_json::to_value(&toy).expect("plain data"),
+            identity: Name::new(toy.identity()),
+            on_demand: toy.on_demand(),
+            flaws: toy.check(),
         })
     }
 
     fn predict(&self, spec: &Value, place: &Place) -> Outputs {
-        let Ok(sample) = T::deserialize(spec) else { return Outputs::new() };
-        let name = sample.name_output();
-        Outputs::from([("arn".into(), place.arn("sample", &name)), ("name".into(), name)])
+        let Ok(toy) = T::deserialize(spec) else { return Outputs::new() };
+        let name = toy.name_output();
+        Outputs::from([("arn".into(), place.arn("toy", &name)), ("name".into(), name)])
     }
 
     fn reconcile(&self, _desired: &Value, live: &Value) -> Value {
@@ -126,7 +126,7 @@ enum Class {
     Glacier,
 }
 
-impl Sample for Bucket {
+impl Toy for Bucket {
     const KIND: &'static str = "s3-bucket";
     const RULES: &'static [Rule] = &[replace("name"), replace("lifecycle.*.prefix")];
     const HOLDS_DATA: bool = true;
@@ -167,12 +167,20 @@ struct Object {
     tags: BTreeMap<String, String>,
 }
 
-impl Sample for Object {
+impl Toy for Object {
     const KIND: &'static str = "s3-object";
     const OUTPUTS: &'static [&'static str] = &["uri"];
 
     fn identity(&self) -> String {
         format!("{}/{}", self.bucket, self.key)
+    }
+
+    fn check(&self) -> Vec<Flaw> {
+        let bucket = self.bucket.as_str();
+        let open = bucket.contains("${") && bucket.contains('.');
+        let named = bucket.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        let flaw = Flaw::error("bucket", "a bucket's name has letters, digits and `-`");
+        (!open && !named).then_some(flaw).into_iter().collect()
     }
 }
 
@@ -187,7 +195,7 @@ struct Folder {
     files: BTreeMap<String, String>,
 }
 
-impl Sample for Folder {
+impl Toy for Folder {
     const KIND: &'static str = "s3-folder";
     const OUTPUTS: &'static [&'static str] = &["uri"];
 
@@ -255,7 +263,7 @@ struct Step {
     args: Vec<String>,
 }
 
-impl Sample for Cluster {
+impl Toy for Cluster {
     const KIND: &'static str = "emr-cluster";
     const OUTPUTS: &'static [&'static str] = &["id", "name"];
 
@@ -277,7 +285,7 @@ struct Secure {
     key: Option<String>,
 }
 
-impl Sample for Secure {
+impl Toy for Secure {
     const KIND: &'static str = "emr-security-configuration";
     const OUTPUTS: &'static [&'static str] = &["name"];
 
@@ -310,7 +318,7 @@ struct Vault {
     level: Option<u8>,
 }
 
-impl Sample for Vault {
+impl Toy for Vault {
     const KIND: &'static str = "vault";
     const RULES: &'static [Rule] = &[replace("name"), secret("secret"), write_only("seed")];
 
