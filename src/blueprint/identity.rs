@@ -39,7 +39,7 @@ pub(super) fn settle(
                 "`{}` and `{other}` (line {line}) are both the {} `{}`",
                 draft.id, key.0, node.identity
             );
-            let finding = Finding::error(draft.places.of_path(NAME), what);
+            let finding = Finding::error(draft.spots.of_path(NAME), what);
             problems.add(finding.hint("give one of them another name"));
             continue;
         }
@@ -84,7 +84,7 @@ fn literal(
     if own.is_some_and(|name| node.identity.as_str().contains(name)) {
         let what = "`name` is made of text and variables only";
         let hint = "names are known before anything is made: write the text, or a variable";
-        let spot = draft.places.of_path(NAME);
+        let spot = draft.spots.of_path(NAME);
         problems.add(Finding::error(problems.first_reference(spot), what).hint(hint));
         return None;
     }
@@ -100,7 +100,7 @@ fn literal(
         return Some(normal.identity);
     };
     let reference = format!("${{{}.{}}}", open.id, open.output);
-    let spot = draft.places.holding(&node.spec, &reference);
+    let spot = draft.spots.holding(&node.spec, &reference);
     let what = format!("`{reference}` is part of a name, and not known before it is made");
     let hint =
         "write the text, a variable, or `${id.name}` of something that has a name of its own";

@@ -10,11 +10,11 @@ use crate::kind::{Flaw, Kind, Normal, Owner, Severity};
 
 use super::files::{digest, find};
 use super::malformed::malformed;
-use super::places::Places;
 use super::problem::{Finding, Problems};
 use super::references::Scope;
 use super::shape::{Subject, check, join};
 use super::sheet::Sheet;
+use super::spots::Spots;
 use super::tree::{Entry, Spot, Tree, Yaml};
 use super::{Id, Node, Protect};
 
@@ -33,7 +33,7 @@ pub(super) struct Draft {
     pub spot: Spot,
     /// What it needs, and where it says so.
     pub needs: BTreeMap<Id, Spot>,
-    pub places: Places,
+    pub spots: Spots,
     /// Only where nothing is wrong with it.
     pub node: Option<Node>,
 }
@@ -57,7 +57,7 @@ pub(super) fn read(
         id,
         spot: key.spot,
         needs: BTreeMap::new(),
-        places: Places::of(&tree, key.spot, around.tags),
+        spots: Spots::of(&tree, key.spot, around.tags),
         node: None,
     };
     if let Some(sheet) = sheet {
@@ -77,7 +77,7 @@ pub(super) fn read(
                 ignore: meta.ignore,
                 on_demand: normal.on_demand,
                 at: key.spot.at(),
-                fields: draft.places.fields(),
+                fields: draft.spots.fields(),
             });
         }
     }
@@ -154,7 +154,7 @@ fn spec(
         if tags.len() > TAGS_MAX {
             let what = format!("`tags` are more than {TAGS_MAX}");
             let hint = "AWS takes 50 tags, and two of them say whose the resource is";
-            problems.add(Finding::error(draft.places.of_path("tags"), what).hint(hint));
+            problems.add(Finding::error(draft.spots.of_path("tags"), what).hint(hint));
         }
         tags.insert(OWNER_TAG.into(), around.owner.to_string().into());
         tags.insert(ID_TAG.into(), draft.id.as_str().into());
@@ -162,7 +162,7 @@ fn spec(
     }
     if let Some(source) = sheet.source {
         let Some(written) = tree.get(source.field).and_then(Tree::text) else { return spec };
-        let spot = draft.places.of_path(source.field);
+        let spot = draft.spots.of_path(source.field);
         if written.contains("${var.") {
             return spec; // The variable's own problem says it.
         }
@@ -237,7 +237,7 @@ pub(super) fn normal(
 
 fn tell(flaws: &[Flaw], draft: &Draft, problems: &mut Problems<'_>) {
     for Flaw { path, what, hint, severity } in flaws {
-        let spot = draft.places.of_word(path, what, problems);
+        let spot = draft.spots.of_word(path, what, problems);
         let finding = match severity {
             Severity::Error => Finding::error(spot, what.as_str()),
             Severity::Warning => Finding::warning(spot, what.as_str()),

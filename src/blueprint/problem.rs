@@ -154,7 +154,7 @@ impl<'a> Problems<'a> {
     pub fn finish(self) -> Vec<Problem> {
         let full = self.is_full();
         let Self { file, text, mut found, errors } = self;
-        found.sort_by_key(|finding| (finding.spot, finding.severity));
+        found.sort_by_key(|a| (a.spot, a.severity));
         let mut seen = BTreeSet::new();
         found.retain(|finding| seen.insert((finding.spot, finding.what.clone())));
         if let Some(last) = found.last().map(|last| last.spot).filter(|_| full) {

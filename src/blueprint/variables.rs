@@ -144,12 +144,13 @@ fn same_sort(
     variable: &Variable<'_>,
     problems: &mut Problems<'_>,
 ) -> Option<Yaml> {
-    let text = tree.scalar()?; // The shape of the document says it.
     let wanted = model(variable).map_or(sort(&tree.value), sort);
     let found = sort(&tree.value);
+    tree.scalar()?;
     if wanted != found {
         let what = format!("variable `{name}` is {wanted}, not {found}");
-        let hint = (wanted == "text").then(|| format!("write it in quotes: \"{text}\""));
+        let quoted = tree.scalar().filter(|_| wanted == "text");
+        let hint = quoted.map(|text| format!("write it in quotes: \"{text}\""));
         problems.add(Finding::error(tree.spot, what).maybe(hint));
         return None;
     }

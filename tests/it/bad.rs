@@ -10,20 +10,20 @@ use pipeline::blueprint::load::{Choice, load};
 use pipeline::kind::Kind;
 use pipeline::resources::KINDS;
 
-use crate::specimens::TOYS;
+use crate::toys::TOYS;
 
 pub fn kinds() -> Vec<&'static dyn Kind> {
     KINDS.iter().map(|driver| *driver as &dyn Kind).collect()
 }
 
-/// The specimens, and one real kind beside them.
-pub fn specimens() -> Vec<&'static dyn Kind> {
+/// The toys, and one real kind beside them.
+pub fn toys() -> Vec<&'static dyn Kind> {
     let stream = kinds().into_iter().filter(|kind| kind.name() == "kinesis-stream");
     stream.chain(TOYS.iter().copied()).collect()
 }
 
 /// Comments at the top of a file choose: `# --env prod`, `# --var shards=3`, `# --account 1`, and
-/// `# --kinds specimens` for kinds that make no calls in place of the real ones.
+/// `# --kinds toys` for kinds that make no calls in place of the real ones.
 fn choice(text: &str) -> (Choice, Vec<&'static dyn Kind>) {
     let (mut choice, mut kinds) = (Choice::default(), kinds());
     for flag in text.lines().map_while(|line| line.strip_prefix("# --")) {
@@ -36,7 +36,7 @@ fn choice(text: &str) -> (Choice, Vec<&'static dyn Kind>) {
                 let (name, value) = value.split_once('=').expect("name=value");
                 choice.variables.insert(name.into(), value.into());
             }
-            "kinds" => kinds = specimens(),
+            "kinds" => kinds = toys(),
             other => panic!("no flag --{other}"),
         }
     }

@@ -13,7 +13,7 @@ use pipeline::kind::Name;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::bad::{kinds, specimens};
+use crate::bad::{kinds, toys};
 
 const FLAGSHIP: &str = r#"
 name: shop-${var.stage}
@@ -96,14 +96,14 @@ fn shown(problems: &[Problem]) -> String {
 }
 
 fn desired(text: &str, choice: &Choice) -> Desired {
-    match load(&file(), text, choice, &specimens()) {
+    match load(&file(), text, choice, &toys()) {
         Ok(loaded) => loaded.desired,
         Err(problems) => panic!("{}", shown(&problems)),
     }
 }
 
 fn refused(text: &str) -> Vec<Problem> {
-    match load(&file(), text, &Choice::default(), &specimens()) {
+    match load(&file(), text, &Choice::default(), &toys()) {
         Ok(_) => panic!("loaded: {text}"),
         Err(problems) => problems,
     }
@@ -271,7 +271,7 @@ fn with_folder(fill: impl FnOnce(&Path)) -> Result<Value, String> {
     fill(&folder);
     let text = "name: shop\nregion: eu-west-1\nresources:\n  code:\n    kind: s3-folder\n    \
                 bucket: shop-lake\n    prefix: code/\n    source: code\n";
-    match load(&temporary.path().join("shop.yaml"), text, &Choice::default(), &specimens()) {
+    match load(&temporary.path().join("shop.yaml"), text, &Choice::default(), &toys()) {
         Ok(loaded) => Ok(node(&loaded.desired, "code").spec["files"].clone()),
         Err(problems) => Err(problems.iter().map(|problem| problem.what.clone()).collect()),
     }
@@ -423,7 +423,7 @@ fn references<'s>(schema: &'s Value, found: &mut Vec<&'s str>) {
 
 #[test]
 fn the_schema_for_editors_is_whole() {
-    let schema = schema(&specimens());
+    let schema = schema(&toys());
     let mut found = Vec::new();
     references(&schema, &mut found);
     for target in found {
@@ -461,7 +461,7 @@ proptest! {
             let to = (from + length).min(text.len());
             text.replace_range(from..to, &instead);
         }
-        if let Err(problems) = load(&file(), &text, &prod(), &specimens()) {
+        if let Err(problems) = load(&file(), &text, &prod(), &toys()) {
             prop_assert!(!problems.is_empty());
             let lines: Vec<&str> = text.split('\n').collect();
             for Problem { at, .. } in problems {

@@ -2,4 +2,4 @@
 
 mod bad;
 mod blueprint;
-mod specimens;
+mod toys;

@@ -11,12 +11,12 @@ use super::shape::join;
 use super::tree::{Spot, Tree, Yaml};
 
 /// The places of a resource's fields, by path.
-pub(super) struct Places {
+pub(super) struct Spots {
     resource: Spot,
     by_path: BTreeMap<String, Spot>,
 }
 
-impl Places {
+impl Spots {
     pub fn of(tree: &Tree, resource: Spot, tags: &Tree) -> Self {
         let mut by_path = BTreeMap::new();
         for entry in tags.entries() {

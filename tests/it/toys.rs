@@ -174,14 +174,6 @@ impl Toy for Object {
     fn identity(&self) -> String {
         format!("{}/{}", self.bucket, self.key)
     }
-
-    fn check(&self) -> Vec<Flaw> {
-        let bucket = self.bucket.as_str();
-        let open = bucket.contains("${") && bucket.contains('.');
-        let named = bucket.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        let flaw = Flaw::error("bucket", "a bucket's name has letters, digits and `-`");
-        (!open && !named).then_some(flaw).into_iter().collect()
-    }
 }
 
 /// A prefix made of a folder.
