@@ -118,6 +118,9 @@ impl Work<'_> {
                         Ok(()) => {
                             self.remember(&call);
                             trouble = None;
+                            if call == Call::Create {
+                                self.complete().await;
+                            }
                         }
                         Err(fault) => {
                             self.refused(&call, live.as_ref(), fault, &mut trouble).await?
@@ -138,6 +141,19 @@ impl Work<'_> {
             live,
             memory: &self.memory,
         })
+    }
+
+    /// What a create leaves to be changed goes out at once. Whatever comes of it, the next look judges.
+    async fn complete(&mut self) {
+        let Some(spec) = self.spec.as_ref().map(Resolved::value) else { return };
+        let Some(created) = self.kind.created(spec) else { return };
+        let outputs = self.kind.predict(spec, self.run.place);
+        let live = Live { spec: created, outputs, phase: Phase::Ready };
+        let Move::Call(call @ Call::Update(_)) = self.next(Some(&live)) else { return };
+        self.run.reporter.tell(&Event::Calling(self.step, &call));
+        if self.call(&call, Some(&live)).await.is_ok() {
+            self.remember(&call);
+        }
     }
 
     async fn look(&self) -> Result<Option<Live>, Stop> {

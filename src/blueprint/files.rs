@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::nearest::nearest;
+use super::problem::Finding;
+use super::tree::Spot;
 
 /// A field that names something beside the blueprint, and the field that its digest fills.
 pub(super) struct Source {
@@ -38,7 +40,7 @@ pub(super) fn source_of(kind: &str) -> Option<&'static Source> {
     SOURCES.iter().find(|source| source.kind == kind)
 }
 
-/// Why a file cannot be used, in words that end a sentence about its field.
+/// Why a file cannot be used.
 pub(super) enum Unusable {
     Missing(PathBuf),
     NotA(Holds, PathBuf),
@@ -48,8 +50,9 @@ pub(super) enum Unusable {
 }
 
 impl Unusable {
-    pub fn what(&self, field: &str) -> String {
-        match self {
+    /// What is told of the field that names it.
+    pub fn finding(&self, field: &str, written: &str, spot: Spot) -> Finding {
+        let what = match self {
             Self::Missing(path) => format!("`{field}` does not exist: {}", path.display()),
             Self::NotA(Holds::File, path) => format!("`{field}` is not a file: {}", path.display()),
             Self::NotA(Holds::Folder, path) => {
@@ -60,7 +63,13 @@ impl Unusable {
             Self::Unreadable(path, error) => {
                 format!("`{field}` cannot be read: {}: {error}", path.display())
             }
-        }
+        };
+        let Self::Missing(path) = self else { return Finding::error(spot, what) };
+        let near = neighbour(path).map(|near| Path::new(written).with_file_name(near));
+        Finding::error(spot, what).hint(match near {
+            Some(near) => format!("did you mean `{}`?", near.display()),
+            None => "paths begin at the blueprint's folder".into(),
+        })
     }
 }
 
@@ -78,7 +87,7 @@ pub(super) fn find(blueprint: &Path, written: &str, holds: Holds) -> Result<Path
 }
 
 /// What stands where a file was looked for, under a similar name.
-pub(super) fn neighbour(missing: &Path) -> Option<String> {
+fn neighbour(missing: &Path) -> Option<String> {
     let wanted = missing.file_name()?.to_str()?;
     let beside = fs::read_dir(missing.parent()?).ok()?.take(FILES_MAX);
     let names: Vec<String> =

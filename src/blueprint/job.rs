@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::kind::values::duration::Duration;
 
 use super::files::{Holds, find};
-use super::node::unusable_file;
 use super::problem::{Finding, Problems};
 use super::references::Scope;
 use super::shape::{Subject, check};
@@ -123,7 +122,7 @@ fn script(tree: &Tree, around: &Surroundings<'_>, problems: &mut Problems<'_>) -
     match find(around.file, path, Holds::File) {
         Ok(path) => Some(path),
         Err(unusable) => {
-            unusable_file(&unusable, ("script", path), written.spot, problems);
+            problems.add(unusable.finding("script", path, written.spot));
             None
         }
     }

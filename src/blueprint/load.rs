@@ -112,7 +112,9 @@ fn desired(
 
     let outputs = outputs(&mut document, &known, &jobs, problems);
     let drafts = nodes(file, &mut document, &owner, &known, &jobs, problems);
+    let resources = drafts.len();
     let nodes = identity::settle(drafts, &document.values, &owner, problems);
+    debug_assert!(problems.errors() > 0 || nodes.len() == resources, "no resource is lost");
     let jobs = read_jobs(file, &mut document, &known, &jobs, artifacts.as_ref(), problems);
     Some(Desired {
         name: document.name,

@@ -110,7 +110,8 @@ impl<'a> Problems<'a> {
         known: impl IntoIterator<Item = &'k str>,
         plural: &str,
     ) -> Option<String> {
-        if self.is_full() { None } else { suggest(word, known, plural) }
+        const KNOWN_MAX: usize = 2_000;
+        if self.is_full() { None } else { suggest(word, known.into_iter().take(KNOWN_MAX), plural) }
     }
 
     /// How many errors there are: compared before and after, it tells whether a part is sound.

@@ -249,9 +249,7 @@ fn explain(error: &Error) -> (String, Option<&'static str>) {
         }
         Error::UnknownAnchor { .. } => (
             "this alias has no anchor".into(),
-            Some(
-                "write `&name` before the value it stands for, or quote a text that begins with `*`",
-            ),
+            Some("write `&name` before its value, or quote a text that begins with `*`"),
         ),
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
             ("this alias stands inside its own anchor".into(), None)

@@ -122,6 +122,8 @@ pub trait Kind: Sync {
     fn normalize(&self, spec: &Value) -> Result<Normal, Flaw>;
     /// The outputs that follow from the spec and the place alone, without a call.
     fn predict(&self, spec: &Value, place: &Place) -> Outputs;
+    /// What is there once a create was taken, where that is certain.
+    fn created(&self, spec: &Value) -> Option<Value>;
     /// `live` with what differs from `desired` in spelling only spelled as `desired` spells it.
     fn reconcile(&self, desired: &Value, live: &Value) -> Value;
 }

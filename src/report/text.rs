@@ -35,6 +35,9 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
     for refusal in &proposal.plan.refusals {
         let _ = writeln!(out, "\n{}: {}", style.bad("refused"), refused(refusal));
     }
+    if !out.ends_with("\n\n") {
+        out.push('\n');
+    }
     let _ = writeln!(out, "{}", summary(proposal.counts()));
     out
 }
@@ -130,13 +133,16 @@ fn notes(proposal: &Proposal<'_>, style: Style) -> String {
         }
     }
     for id in &proposal.plan.kept {
-        let _ = writeln!(out, "    {}  kept", style.name(id.as_str()));
+        let why = match proposal.desired.nodes.contains_key(id) {
+            true => "left alone: it is not ours",
+            false => {
+                "kept: it is no longer in the blueprint, but holds data; --delete-data deletes it"
+            }
+        };
+        let _ = writeln!(out, "    {}  {why}", style.name(id.as_str()));
     }
     for (id, why) in proposal.due() {
         let _ = writeln!(out, "  {} {}  run: {why}", style.care("›"), style.name(id.as_str()));
-    }
-    if !out.is_empty() {
-        out.push('\n');
     }
     out
 }

@@ -16,7 +16,7 @@ use crate::kind::values::key::same_key;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::Resource;
+use super::{Resource, Tags};
 
 /// A Kinesis data stream.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -218,7 +218,7 @@ impl Resource for KinesisStream {
         Ok(())
     }
 
-    fn from_arn(arn: &str) -> Option<Name> {
+    fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let (_, name) = arn.split_once(":kinesis:")?.1.split_once(":stream/")?;
         (!name.contains('/')).then(|| Name::new(name))
     }

@@ -91,6 +91,10 @@ impl<T: Toy> Kind for Erased<T> {
         Outputs::from([("arn".into(), place.arn("toy", &name)), ("name".into(), name)])
     }
 
+    fn created(&self, _spec: &Value) -> Option<Value> {
+        None
+    }
+
     fn reconcile(&self, _desired: &Value, live: &Value) -> Value {
         live.clone()
     }
