@@ -1,7 +1,6 @@
 //! What holds for every kind and every example blueprint, so that a new kind is held to it by
 //! being in `KINDS`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -42,53 +41,19 @@ fn blueprints() -> Vec<PathBuf> {
     found
 }
 
-pub fn read(path: &Path) -> (String, Value) {
+fn read(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap();
-    let value = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    (text, value)
+    serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Without an environment, and in each that the blueprint has; a variable that must be given is.
-pub fn choices(blueprint: &Value) -> Vec<Choice> {
-    let declared = blueprint["variables"].as_object().cloned().unwrap_or_default();
-    let must = declared.iter().filter(|(_, one)| one.is_null() || one.get("default") == None);
-    let must = must.filter(|(_, one)| one.is_null() || one.is_object());
-    let variables: BTreeMap<_, _> =
-        must.map(|(name, _)| (name.clone(), "subnet-0123456789abcdef0".to_owned())).collect();
-    let environments = blueprint["environments"].as_object().cloned().unwrap_or_default();
-    let named = environments.keys().map(|name| Some(name.clone()));
-    [None]
-        .into_iter()
-        .chain(named)
-        .map(|environment| Choice {
-            environment,
-            variables: variables.clone(),
-            account: Some("123456789012".into()),
-            ..Choice::default()
-        })
-        .collect()
-}
-
-pub fn loaded(path: &Path, text: &str, choice: &Choice) -> Result<Desired, String> {
-    load(path, text, choice, &kinds()).map(|loaded| loaded.desired).map_err(|problems| {
-        problems.iter().map(|problem| format!("{problem}\n")).collect::<String>()
-    })
-}
-
-pub fn example(kind: &dyn Kind) -> PathBuf {
-    root().join(format!("blueprints/kinds/{}.yaml", kind.name()))
-}
-
-#[test]
-fn every_blueprint_is_valid_in_each_of_its_environments() {
-    for path in blueprints() {
-        let (text, value) = read(&path);
-        for choice in choices(&value) {
-            let environment = choice.environment.as_deref().unwrap_or("default");
-            if let Err(problems) = loaded(&path, &text, &choice) {
-                panic!("{} in {environment}:\n{problems}", path.display());
-            }
-        }
+/// An example of a kind, and the path to it.
+pub fn example(kind: &dyn Kind) -> (PathBuf, String, Desired) {
+    let path = root().join(format!("blueprints/kinds/{}.yaml", kind.name()));
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let choice = Choice { account: Some("123456789012".into()), ..Choice::default() };
+    match load(&path, &text, &choice, &kinds()) {
+        Ok(loaded) => (path, text, loaded.desired),
+        Err(found) => panic!("{}", found.iter().map(|p| format!("{p}\n")).collect::<String>()),
     }
 }
 
@@ -114,9 +79,7 @@ fn the_flagship_is_short() {
 #[test]
 fn every_kind_has_an_example_whose_normal_form_is_its_own() {
     for kind in kinds() {
-        let path = example(kind);
-        let (text, value) = read(&path);
-        let desired = loaded(&path, &text, &choices(&value)[0]).unwrap();
+        let (path, _, desired) = example(kind);
         let of_kind: Vec<_> =
             desired.nodes.values().filter(|node| node.kind.name() == kind.name()).collect();
         assert!(!of_kind.is_empty(), "{}: has no {}", path.display(), kind.name());
@@ -218,8 +181,7 @@ fn every_output_and_every_kind_has_a_name_that_a_reference_can_have() {
 fn the_published_schema_takes_every_blueprint() {
     let schema = schema(&kinds());
     for path in blueprints() {
-        let (_, value) = read(&path);
-        assert_eq!(json_schema::wrong(&schema, &value), None, "{}", path.display());
+        assert_eq!(json_schema::wrong(&schema, &read(&path)), None, "{}", path.display());
     }
 }
 
