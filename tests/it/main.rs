@@ -6,6 +6,7 @@ mod blueprint;
 mod cases;
 mod docs;
 mod fake;
+mod glue_workflow;
 mod json_schema;
 mod kinds;
 mod next;
