@@ -88,7 +88,8 @@ impl Resource for KinesisStream {
         let mut flaws = Vec::new();
         let name = self.name.as_str();
         let letter = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        if name.is_empty() || name.len() > 128 || !name.chars().all(letter) {
+        let sound = (1..=128).contains(&name.len()) && name.chars().all(letter);
+        if !sound && !name.contains("${") {
             let what = format!("`{name}` is not a stream's name");
             flaws.push(Flaw::error("name", what).hint("1 to 128 letters, digits and any of `_.-`"));
         }
