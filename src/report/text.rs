@@ -35,7 +35,10 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
     for refusal in &proposal.plan.refusals {
         let _ = writeln!(out, "\n{}: {}", style.bad("refused"), refused(refusal));
     }
-    let _ = writeln!(out, "{}", summary(proposal.counts()));
+    let _ = match proposal.plan.refusals.len() as u64 {
+        0 => writeln!(out, "{}", summary(proposal.counts())),
+        refusals => writeln!(out, "\nNothing is changed: {}", count(refusals, "refusal")),
+    };
     out
 }
 
