@@ -2,6 +2,7 @@
 
 mod bad;
 mod cases;
+mod e2e;
 mod fake;
 mod next;
 mod toys;
