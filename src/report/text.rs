@@ -35,10 +35,16 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
     for refusal in &proposal.plan.refusals {
         let _ = writeln!(out, "\n{}: {}", style.bad("refused"), refused(refusal));
     }
-    if !out.ends_with("\n\n") {
-        out.push('\n');
+    if !out.ends_with("
+
+") {
+        out.push('
+');
     }
-    let _ = writeln!(out, "{}", summary(proposal.counts()));
+    let _ = match proposal.plan.refusals.len() as u64 {
+        0 => writeln!(out, "{}", summary(proposal.counts())),
+        refusals => writeln!(out, "Nothing is changed: {}", count(refusals, "refusal")),
+    };
     out
 }
 

@@ -4,6 +4,7 @@ mod apply;
 mod bad;
 mod blueprint;
 mod cases;
+mod e2e;
 mod fake;
 mod next;
 mod properties;
