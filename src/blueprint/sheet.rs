@@ -32,6 +32,9 @@ impl Sheet {
         let mut tagged = false;
         if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
             tagged = properties.contains_key("tags");
+            if let Some(tags) = properties.get_mut("tags").and_then(Value::as_object_mut) {
+                tags.entry("description").or_insert_with(|| grammar::TAGS.into());
+            }
             if let Some(source) = source {
                 properties.remove(source.digest);
             }

@@ -25,6 +25,7 @@ use super::{Resource, Tags};
 pub struct GlueDatabase {
     /// In lower case.
     pub name: Name,
+    /// What the database holds, in words.
     #[serde(default)]
     pub description: String,
     /// Where tables go that say nothing of it, as `s3://lake/tables/`. Left out: nowhere.

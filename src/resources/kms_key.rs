@@ -33,6 +33,7 @@ use super::{Resource, Tags};
 pub struct KmsKey {
     /// The alias, without `alias/`.
     pub name: Name,
+    /// What the key is for, in words.
     #[serde(default)]
     pub description: String,
     /// Whether AWS replaces the key material by itself. What the old encrypted stays readable.

@@ -228,11 +228,15 @@ impl JsonSchema for Policy {
             "type": "object",
             "description": "A policy document: `Version` and `Statement`.",
             "properties": {
-                "Version": { "enum": ["2012-10-17", "2008-10-17"] },
-                "Id": { "type": "string" },
-                "Statement": {},
+                "Version": {
+                    "description": "The language of the policy; left out, 2012-10-17.",
+                    "enum": ["2012-10-17", "2008-10-17"],
+                },
+                "Id": { "description": "Not compared.", "type": "string" },
+                "Statement": { "description": "One statement, or a list of them." },
             },
             "required": ["Statement"],
+            "additionalProperties": false,
         })
     }
 }

@@ -26,6 +26,7 @@ use metric::{Metric, Query};
 #[serde(deny_unknown_fields)]
 pub struct CloudwatchAlarm {
     pub name: Name,
+    /// What it means and what to do about it, for whoever is told.
     #[serde(default)]
     pub description: String,
     /// What is watched. Either this or `metrics`.
@@ -34,6 +35,7 @@ pub struct CloudwatchAlarm {
     /// Metrics and expressions by id; the alarm watches the one with `return_data: true`.
     #[serde(default)]
     pub metrics: BTreeMap<String, Query>,
+    /// How the metric stands to the threshold when the alarm goes off.
     pub comparison: Comparison,
     /// What the metric is compared with. Either this or `threshold_metric_id`.
     #[serde(default)]

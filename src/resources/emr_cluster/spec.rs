@@ -125,6 +125,7 @@ pub struct Group {
     /// Number of nodes.
     #[serde(default = "one")]
     pub count: u32,
+    /// How the nodes are bought.
     #[serde(default)]
     pub market: Market,
     /// The most to pay for an hour of a spot node, in USD. Left out: the on-demand price.
@@ -226,6 +227,7 @@ pub struct SpotLaunch {
     /// What happens then.
     #[serde(default)]
     pub timeout_action: TimeoutAction,
+    /// How spot capacity is chosen among the types.
     #[serde(default)]
     pub allocation_strategy: SpotStrategy,
 }
@@ -253,6 +255,7 @@ pub enum SpotStrategy {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OnDemandLaunch {
+    /// How on-demand capacity is chosen among the types.
     #[serde(default)]
     pub allocation_strategy: OnDemandStrategy,
 }
@@ -335,9 +338,11 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BootstrapAction {
+    /// What EMR calls it in its logs.
     pub name: String,
     /// The script, as `s3://bucket/bootstrap.sh`.
     pub path: String,
+    /// Arguments of the script.
     #[serde(default)]
     pub args: Vec<Text>,
 }
@@ -355,8 +360,10 @@ pub struct SecurityGroups {
     /// Between EMR and the nodes of a private subnet.
     #[serde(default)]
     pub service_access: Option<String>,
+    /// More security groups of the primary node, by id.
     #[serde(default)]
     pub additional_primary: BTreeSet<String>,
+    /// More security groups of the core and task nodes, by id.
     #[serde(default)]
     pub additional_core: BTreeSet<String>,
 }
@@ -372,12 +379,14 @@ pub enum ScaleDown {
     InstanceHour,
 }
 
+/// The root volume of a node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RootVolume {
     /// Size in GiB, 15 to 100.
     #[serde(default)]
     pub size_gb: Option<u32>,
+    /// Left out: AWS decides.
     #[serde(default)]
     pub iops: Option<u32>,
     /// MiB a second.
@@ -385,11 +394,13 @@ pub struct RootVolume {
     pub throughput: Option<u32>,
 }
 
+/// How the cluster uses Kerberos.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Kerberos {
     /// As `EC2.INTERNAL`.
     pub realm: String,
+    /// Password of the administrator of the key distribution center.
     pub kdc_admin_password: String,
     /// For a trust with another realm.
     #[serde(default)]
@@ -397,6 +408,7 @@ pub struct Kerberos {
     /// For a trust with an Active Directory domain.
     #[serde(default)]
     pub ad_domain_join_user: Option<String>,
+    /// That user's password.
     #[serde(default)]
     pub ad_domain_join_password: Option<String>,
 }

@@ -35,6 +35,7 @@ pub struct IamRole {
     /// Where the ARN places it, as `/pipelines/`.
     #[serde(default = "root")]
     pub path: String,
+    /// What the role is for, in words.
     #[serde(default)]
     pub description: String,
     /// Who may assume it: a service, as `firehose.amazonaws.com`, a list of services, or a whole
