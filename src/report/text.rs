@@ -35,11 +35,8 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
     for refusal in &proposal.plan.refusals {
         let _ = writeln!(out, "\n{}: {}", style.bad("refused"), refused(refusal));
     }
-    if !out.ends_with("
-
-") {
-        out.push('
-');
+    if !out.ends_with("\n\n") {
+        out.push('\n');
     }
     let _ = match proposal.plan.refusals.len() as u64 {
         0 => writeln!(out, "{}", summary(proposal.counts())),
