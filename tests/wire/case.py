@@ -61,6 +61,8 @@ class Case:
     resources: dict
     #: Fields of the subject with other values, all changed by one apply and changed back by another.
     other: dict = field(default_factory=dict)
+    #: AWS can only replace what has these fields.
+    other_replaces: bool = False
     changes: list[Change] = field(default_factory=list)
     #: All that AWS says of the subject, without what moves by itself.
     look: Callable[[Aws], object] | None = None

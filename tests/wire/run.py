@@ -69,7 +69,7 @@ class Trial:
             return
         looked = case.look(self.aws) if case.look else None
         for change in case.changes:
-            self._drift(change, looked)
+            looked = self._drift(change, looked)
         if case.other:
             self._rewrite(looked)
         if case.disown:
@@ -88,7 +88,8 @@ class Trial:
         left = self.program.plan()
         return self.check(left.code == 0 and not left.steps, what, left)
 
-    def _drift(self, change: Change, looked: object) -> None:
+    def _drift(self, change: Change, looked: object) -> object:
+        """What AWS says of the subject in the end."""
         paths = sorted(self.aws.fill(path) for path in change.paths)
         what = ", ".join(paths)
         change.make(self.aws)
@@ -96,9 +97,12 @@ class Trial:
         seen = self.program.plan()
         shown = seen.code == 2 and seen.steps == wanted
         self.check(shown, f"{what} shows", seen)
-        if self._settles(f"{what} restored") and looked is not None and not change.replaces:
-            now = self.case.look(self.aws)
+        if not self._settles(f"{what} restored") or looked is None:
+            return looked
+        now = self.case.look(self.aws)
+        if not change.replaces:
             self.check(now == looked, f"{what} as before in AWS", difference(looked, now))
+        return now
 
     def _rewrite(self, looked: object) -> None:
         case = self.case
@@ -106,9 +110,10 @@ class Trial:
         self.program.write({**case.resources, SUBJECT: subject}, REGION, case.files)
         seen = self.program.plan()
         action, paths = seen.steps.get(SUBJECT, ("keep", []))
+        wanted = "replace" if case.other_replaces else "update"
         for field in case.other:
             shown = any(covers(case.shows.get(field, field), path) for path in paths)
-            self.check(action == "update" and shown, f"{field} of the blueprint shows", seen)
+            self.check(action == wanted and shown, f"{field} of the blueprint shows", seen)
         self._settles("other values of the blueprint")
         self.program.write(case.resources, REGION, case.files)
         if self._settles("the first values again") and looked is not None:
