@@ -11,18 +11,21 @@ SOURCES = Path(__file__).parent.parent.parent / "src" / "resources"
 def complete(kind, schema: dict, checks) -> None:
     """`kind` is a kind's file. Fields that cannot be changed one way or the other say there why."""
     known = fields(schema, kind.KIND)
+    unwritten = getattr(kind, "UNWRITTEN", {})
     unreachable = getattr(kind, "UNREACHABLE", {})
     settled = getattr(kind, "SETTLED", {})
     shortcomings = getattr(kind, "SHORTCOMINGS", {})
     forgotten = []
     for field, default in known.items():
+        if field in unwritten:
+            continue
         if not any(_is_written(field, default, case) for case in kind.CASES):
             forgotten.append(f"{field} is in no blueprint, or only with its default")
         if field not in unreachable and not any(_is_drifted(field, case) for case in kind.CASES):
             forgotten.append(f"{field} is never changed from outside")
         if field not in settled and not any(_is_rewritten(field, case) for case in kind.CASES):
             forgotten.append(f"{field} is never changed by the blueprint")
-    listed = [*unreachable, *settled, *(f for held in shortcomings.values() for f in held)]
+    listed = [*unwritten, *unreachable, *settled, *(f for held in shortcomings.values() for f in held)]
     forgotten += [f"{field} is no field" for field in listed if field not in known]
     tests = _tests(kind.KIND)
     for emulator, held in shortcomings.items():
@@ -33,7 +36,8 @@ def complete(kind, schema: dict, checks) -> None:
 
 
 def _is_written(field: str, default, case: Case) -> bool:
-    return any(covers(field, path) and value != default for path, value in written(case.subject))
+    values = [*written(case.subject), *written(case.other)]
+    return any(covers(field, path) and value != default for path, value in values)
 
 
 def _is_drifted(field: str, case: Case) -> bool:
@@ -42,8 +46,9 @@ def _is_drifted(field: str, case: Case) -> bool:
 
 def _is_rewritten(field: str, case: Case) -> bool:
     before = dict(written(case.subject))
-    after = {**before, **dict(written(case.other))}
-    return any(covers(field, path) and before.get(path, ...) != after[path] for path in after)
+    after = dict(written({**case.subject, **case.other}))
+    paths = [path for path in before.keys() | after.keys() if covers(field, path)]
+    return any(before.get(path, ...) != after.get(path, ...) for path in paths)
 
 
 def _tests(kind: str) -> str:
