@@ -18,6 +18,12 @@ class Proxy:
             protocol_version = "HTTP/1.1"
 
             def forward(self):
+                try:
+                    self.exchange()
+                except BrokenPipeError:
+                    self.close_connection = True
+
+            def exchange(self):
                 start = time.monotonic()
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else None

@@ -248,7 +248,10 @@ impl Work<'_> {
         let Some(wait) = retry::after(fault.class, trouble.refusals, now - trouble.since) else {
             return Err(Stop::Refused(fault));
         };
-        self.run.reporter.tell(&Event::Retrying(self.step, &fault, wait));
+        // That it is being emptied was told.
+        if fault.class != Class::NotEmpty {
+            self.run.reporter.tell(&Event::Retrying(self.step, &fault, wait));
+        }
         pause(wait).await;
         Ok(())
     }

@@ -63,12 +63,15 @@ pub(super) fn read(
     if let Some(sheet) = sheet {
         let subject =
             Subject { name: &format!("`{}`", key.text), what: &sheet.called, spot: key.spot };
+        let misshapen = problems.errors();
         check(&mut tree, &sheet.schema, &subject, problems);
+        let misshapen = problems.errors() > misshapen;
         let meta = Meta::take(&mut tree, sheet, around, problems);
         found.needs.extend(meta.depends_on.clone());
         let spec = spec(&tree, sheet, &draft, around, problems);
-        if problems.errors() == before && !found.unsettled {
-            draft.node = normal(sheet.kind, &spec, &draft, problems).map(|normal| Node {
+        if let Some(spec) = spec.filter(|_| !misshapen && !found.unsettled) {
+            let normal = normal(sheet.kind, &spec, &draft, problems);
+            draft.node = normal.filter(|_| problems.errors() == before).map(|normal| Node {
                 kind: sheet.kind,
                 identity: normal.identity,
                 spec: normal.spec,
@@ -132,16 +135,17 @@ impl Meta {
     }
 }
 
-/// The kind's fields as JSON, with what the loader adds: tags, and the digests of files.
+/// The kind's fields as JSON, with what the loader adds: tags, and the digests of files. None if
+/// the files cannot be read.
 fn spec(
     tree: &Tree,
     sheet: &Sheet,
     draft: &Draft,
     around: &Surroundings<'_>,
     problems: &mut Problems<'_>,
-) -> Value {
+) -> Option<Value> {
     let mut spec = tree.to_json();
-    let Some(fields) = spec.as_object_mut() else { return spec };
+    let fields = spec.as_object_mut()?;
     if sheet.tagged {
         let own = tree.get("tags");
         own.into_iter().for_each(|tags| check_tags(tags, problems));
@@ -161,16 +165,16 @@ fn spec(
         fields.insert("tags".into(), tags.into());
     }
     if let Some(source) = sheet.source {
-        let Some(written) = tree.get(source.field).and_then(Tree::text) else { return spec };
+        let Some(written) = tree.get(source.field).and_then(Tree::text) else { return Some(spec) };
         let spot = draft.spots.of_path(source.field);
         if written.contains("${var.") {
-            return spec; // The variable's own problem says it.
+            return None; // The variable's own problem says it.
         }
         if written.contains("${") {
             let what =
                 format!("`{}` is a path beside the blueprint, and nothing else", source.field);
             problems.add(Finding::error(spot, what).hint("write text and variables only"));
-            return spec;
+            return None;
         }
         let found = find(around.file, written, source.holds)
             .and_then(|path| digest(&path, source.holds).map(|digest| (path, digest)));
@@ -179,10 +183,13 @@ fn spec(
                 fields.insert(source.field.into(), path.to_string_lossy().into());
                 fields.insert(source.digest.into(), digest);
             }
-            Err(unusable) => problems.add(unusable.finding(source.field, written, spot)),
+            Err(unusable) => {
+                problems.add(unusable.finding(source.field, written, spot));
+                return None;
+            }
         }
     }
-    spec
+    Some(spec)
 }
 
 /// What AWS takes, less the two that say whose the resource is.

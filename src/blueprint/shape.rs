@@ -3,6 +3,8 @@
 
 use serde_json::{Number, Value};
 
+use crate::kind::values::duration::Duration;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expected::{
@@ -135,6 +137,12 @@ impl<'a> Walk<'a, '_, '_> {
         let known: Vec<&str> =
             fitting.iter().flat_map(|s| constants(s)).filter_map(Value::as_str).collect();
         let free = fitting.iter().any(|schema| constants(schema).is_empty());
+        if fitting.iter().all(|schema| is_duration(schema))
+            && let Err(what) = Duration::parse(text)
+            && !text.contains("${")
+        {
+            return self.add(Finding::error(spot, what));
+        }
         if free || known.contains(&text) || text.contains("${var.") {
             return;
         }
@@ -323,6 +331,9 @@ fn mend(tree: &Tree, choices: &[&Value]) -> Option<String> {
         Yaml::Text(text) if wants(Sort::Whole) && text.parse::<i64>().is_ok() => {
             Some(format!("leave out the quotes: {text}"))
         }
+        Yaml::Text(text) if wants(Sort::Number) && text.parse::<f64>().is_ok() => {
+            Some(format!("leave out the quotes: {text}"))
+        }
         Yaml::Text(text) if wants(Sort::Bool) => match text.to_ascii_lowercase().as_str() {
             "yes" | "on" | "y" | "true" => Some("write true".into()),
             "no" | "off" | "n" | "false" => Some("write false".into()),
@@ -339,11 +350,19 @@ fn mend(tree: &Tree, choices: &[&Value]) -> Option<String> {
             let whole = number.as_f64().filter(|number| number.fract() == 0.0)?;
             Some(format!("write {whole}"))
         }
+        Yaml::Map(_) if wants(Sort::List) && !wants(Sort::Text) => {
+            Some("write a list: each of its entries begins with `- `".into())
+        }
         Yaml::List(_) if wants(Sort::Map) && !wants(Sort::Text) => {
             Some("write `key: value` lines, without `-`".into())
         }
         _ => None,
     }
+}
+
+/// The one pattern that is looked into: the others are for the kinds' own decoders.
+fn is_duration(schema: &Value) -> bool {
+    schema.get("pattern").and_then(Value::as_str) == Some("^[0-9]+[smhd]$")
 }
 
 fn place(tree: &Tree, holder: Spot) -> Spot {

@@ -48,8 +48,27 @@ impl Sheet {
         Self { kind, schema, tagged, source, called: with_article(kind.name()) }
     }
 
+    /// Whether the steps lead to a field. A key that is anybody's may itself have dots.
+    fn leads(&self, schema: &Value, steps: &[&str]) -> bool {
+        let [step, rest @ ..] = steps else { return true };
+        alternatives(&self.schema, schema).into_iter().any(|schema| {
+            below(schema, step).is_some_and(|below| self.leads(below, rest))
+                || values(schema).is_some_and(|values| {
+                    (1..steps.len()).any(|dots| self.leads(values, &steps[dots + 1..]))
+                })
+        })
+    }
+
     /// Whether the path leads to a field; if not, the step that does not, and what is there.
     pub fn resolve(&self, path: &str) -> Result<(), (String, Vec<&str>)> {
+        const STEPS_MAX: usize = 32;
+        let steps: Vec<&str> = path.split('.').take(STEPS_MAX + 1).collect();
+        if steps.len() > STEPS_MAX {
+            return Err((path.to_owned(), Vec::new()));
+        }
+        if !grammar::META.contains(&steps[0]) && self.leads(&self.schema, &steps) {
+            return Ok(());
+        }
         let mut here = vec![&self.schema];
         let mut walked = String::new();
         for step in path.split('.') {
@@ -68,6 +87,11 @@ impl Sheet {
         }
         Ok(())
     }
+}
+
+/// The schema of a map's values, where its keys are anybody's.
+fn values(schema: &Value) -> Option<&Value> {
+    schema.get("additionalProperties").filter(|values| values.is_object())
 }
 
 /// `an s3-bucket`, `a kms-key`

@@ -271,7 +271,11 @@ fn explain(error: &Error) -> (String, Option<&'static str>) {
         Error::Unexpected { .. } => {
             ("a key is a single text".into(), Some("quote it if it begins with `{` or `[`"))
         }
-        other => (format!("not YAML: {}", other.render()), None),
+        other => {
+            let told = other.render();
+            let what = told.split(" at line ").next().unwrap_or_default();
+            (format!("not YAML: {what}"), None)
+        }
     }
 }
 
@@ -288,7 +292,7 @@ fn over_budget(breach: &BudgetBreach) -> String {
 }
 
 /// What the parser says, what it means to a person, and what to do.
-const SAYINGS: [(&str, &str, &str); 15] = [
+const SAYINGS: [(&str, &str, &str); 22] = [
     (
         "mapping values are not allowed",
         "a `:` cannot stand here",
@@ -333,6 +337,21 @@ const SAYINGS: [(&str, &str, &str); 15] = [
         "there is no such escape",
         "write `\\\\` for a backslash, or use single quotes",
     ),
+    ("simple key expected ':'", "`: ` is missing after this key", "write `key: value`"),
+    ("misplaced bracket", "there is nothing to close here", "take the bracket out"),
+    (
+        "mismatched bracket",
+        "this bracket is closed by one of the other sort",
+        "close it with its own",
+    ),
+    (
+        "\"-\" is only valid inside a block",
+        "`-` cannot stand between brackets",
+        "separate entries with `,`, or quote a text that begins with `-`",
+    ),
+    ("scanning a block scalar", "nothing follows `|` or `>` in its line", "begin the text below"),
+    ("found a tab", "a tab cannot stand here", "use spaces"),
+    ("comments must be separated", "a comment begins with ` #`", "put a space before it"),
     ("expected <document start>", "the blueprint is over before this line", "indent it alike"),
     ("did not find expected ',' or ']'", "`,` or `]` is expected here", "close the list"),
     ("did not find expected ',' or '}'", "`,` or `}` is expected here", "close the map"),

@@ -4,6 +4,7 @@ use std::process::{ExitCode, Termination};
 
 use crate::blueprint::problem::Problem;
 use crate::cloud::Fault;
+use crate::kind::Severity;
 use crate::local::Trouble;
 use crate::report::style::Style;
 use crate::report::{answer, count, say};
@@ -81,7 +82,9 @@ pub fn tell(error: &Error, style: Style) -> Exit {
             for problem in problems {
                 say(&format!("{problem}\n"));
             }
-            say(&format!("{word}: {} in the blueprint", count(problems.len() as u64, "problem")));
+            let wrong = problems.iter().filter(|problem| problem.severity == Severity::Error);
+            let wrong = count(wrong.count() as u64, "problem");
+            say(&format!("{word}: {wrong} in the blueprint"));
             return Exit::BadBlueprint;
         }
         Error::Moved(why) => {

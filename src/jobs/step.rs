@@ -17,7 +17,7 @@ use super::{Input, cause, spark};
 const ROUNDS: u32 = 3;
 /// A submission whose answer was lost shows in the list of steps within this time.
 const LISTED_WITHIN: Duration = Duration::from_secs(120);
-/// How often the driver's log is read: EMR writes it every few minutes.
+/// How often a step and its driver's log are looked at. EMR writes logs every few minutes, others at once.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 /// EMR writes the log for the last time shortly after the end.
 const LOG_WITHIN: Duration = Duration::from_secs(300);
@@ -150,7 +150,7 @@ impl Attempt<'_> {
             if self.job.timeout.is_some_and(|timeout| elapsed.as_secs() > timeout.seconds) {
                 return self.out_of_time(place, name, &step).await;
             }
-            pause(retry::poll(look)).await;
+            pause(retry::poll(look).min(LOG_EVERY)).await;
             look += 1;
             if step.state == State::Running && told.at.is_none_or(|at| at.elapsed() > LOG_EVERY) {
                 self.tell_output(place, &step, &mut told).await;

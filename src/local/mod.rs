@@ -128,6 +128,7 @@ impl Local {
         }
         let python = venv::ensure(&self.cache, tell)?;
         let folder = files::write(&self.cache)?;
+        venv::warm(&python, &folder, tell);
         tell("starting the local AWS");
         self.start(&python, &folder)
     }

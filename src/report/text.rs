@@ -38,7 +38,10 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
     if !out.ends_with("\n\n") {
         out.push('\n');
     }
-    let _ = writeln!(out, "{}", summary(proposal.counts()));
+    let _ = match proposal.plan.refusals.len() as u64 {
+        0 => writeln!(out, "{}", summary(proposal.counts())),
+        refusals => writeln!(out, "Nothing is changed: {}", count(refusals, "refusal")),
+    };
     out
 }
 
@@ -122,7 +125,12 @@ fn collect(value: &Value, path: String, out: &mut Vec<(String, Value)>) {
 fn notes(proposal: &Proposal<'_>, style: Style) -> String {
     let mut out = String::new();
     for step in &proposal.plan.steps {
-        if let Action::Dormant(last) = &step.action {
+        if let Action::Dormant(waits) = &step.action
+            && !step.on_demand
+        {
+            let waits = waits.as_deref().unwrap_or("dormant");
+            let _ = writeln!(out, "    {}  {waits}", style.name(step.id.as_str()));
+        } else if let Action::Dormant(last) = &step.action {
             let last =
                 last.as_ref().map_or_else(String::new, |last| format!(" (the last one: {last})"));
             let _ = writeln!(

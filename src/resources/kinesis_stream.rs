@@ -86,6 +86,13 @@ impl Resource for KinesisStream {
 
     fn check(&self) -> Vec<Flaw> {
         let mut flaws = Vec::new();
+        let name = self.name.as_str();
+        let letter = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let sound = (1..=128).contains(&name.len()) && name.chars().all(letter);
+        if !sound && !name.contains("${") {
+            let what = format!("`{name}` is not a stream's name");
+            flaws.push(Flaw::error("name", what).hint("1 to 128 letters, digits and any of `_.-`"));
+        }
         if !(24..=8760).contains(&self.retention_hours) {
             let what = format!(
                 "a stream keeps records for 24 to 8760 hours, not {}",

@@ -5,6 +5,7 @@ mod bad;
 mod blueprint;
 mod cases;
 mod docs;
+mod e2e;
 mod fake;
 mod glue_workflow;
 mod json_schema;
