@@ -9,8 +9,10 @@ use pipeline::blueprint::Node;
 use pipeline::blueprint::schema::schema;
 use pipeline::blueprint::text::substitute;
 use pipeline::kind::{Kind, Mark, Owner, Place};
+use pipeline::resources::Resource;
 use serde_json::Value;
 
+use crate::glue_workflow::GlueWorkflow;
 use crate::json_schema::resolve;
 use crate::kinds::{example, kinds, root};
 
@@ -55,6 +57,26 @@ fn the_reference_is_what_the_kinds_say() {
         }
     }
     assert!(stale.is_empty(), "stale: {}\n`{COMMAND}` writes them", stale.join(", "));
+}
+
+#[test]
+fn the_walk_through_shows_a_kind_that_compiles_and_reads_its_example() {
+    let page = fs::read_to_string(root().join("docs/adding-a-kind.md")).unwrap();
+    let file = fs::read_to_string(root().join("tests/it/glue_workflow.rs")).unwrap();
+    // In the page it stands where the other kinds stand.
+    let file =
+        file.replace("pipeline::resources::", "super::").replace("use pipeline::", "use crate::");
+    assert!(
+        page.contains(&format!("```rust\n{file}```")),
+        "docs/adding-a-kind.md shows another kind"
+    );
+    let written = page.split("```yaml\n").nth(1).and_then(|text| text.split("```").next()).unwrap();
+    let example: Value = serde_saphyr::from_str(written).unwrap();
+    let mut spec = example["resources"]["nightly"].clone();
+    let kind = spec.as_object_mut().unwrap().remove("kind");
+    assert_eq!(kind, Some(GlueWorkflow::KIND.into()));
+    let workflow: GlueWorkflow = serde_json::from_value(spec).unwrap();
+    assert_eq!(workflow.check(), []);
 }
 
 fn index(published: &Value) -> String {

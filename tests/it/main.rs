@@ -7,6 +7,7 @@ mod cases;
 mod docs;
 mod e2e;
 mod fake;
+mod glue_workflow;
 mod json_schema;
 mod kinds;
 mod next;
