@@ -143,7 +143,8 @@ impl Work<'_> {
         })
     }
 
-    /// What a create leaves to be changed goes out at once. Whatever comes of it, the next look judges.
+    /// What a create leaves to be changed goes out at once. Whatever comes of it, the next look
+    /// judges.
     async fn complete(&mut self) {
         let Some(spec) = self.spec.as_ref().map(Resolved::value) else { return };
         let Some(created) = self.kind.created(spec) else { return };

@@ -185,7 +185,8 @@ pub fn refused(refusal: &Refusal) -> String {
                 None => "carries no owner tag of ours".into(),
             };
             format!(
-                "`{id}`: the {kind} `{identity}` exists and {whose}\n  hint: take it over with --adopt {id}, or use another name"
+                "`{id}`: the {kind} `{identity}` exists and {whose}\n  \
+                 hint: take it over with --adopt {id}, or use another name"
             )
         }
         Refusal::Protected { id, kind, identity, protect, verb } => {
@@ -194,11 +195,13 @@ pub fn refused(refusal: &Refusal) -> String {
                 _ => "it holds data; --delete-data lets it go, and what it holds with it",
             };
             format!(
-                "`{id}`: the {kind} `{identity}` would be {verb}, and it is protected\n  hint: {hint}"
+                "`{id}`: the {kind} `{identity}` would be {verb}, and it is protected\n  \
+                 hint: {hint}"
             )
         }
         Refusal::AdoptReplaces { id, kind, identity } => format!(
-            "`{id}`: the {kind} `{identity}` is not ours and would have to be replaced\n  hint: make it as the blueprint says by hand, or use another name"
+            "`{id}`: the {kind} `{identity}` is not ours and would have to be replaced\n  \
+             hint: make it as the blueprint says by hand, or use another name"
         ),
         Refusal::Malformed { id, why } => format!("`{id}`: with its references filled in, {why}"),
     }

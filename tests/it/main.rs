@@ -13,6 +13,7 @@ mod kinds;
 mod next;
 mod properties;
 mod random;
+mod report;
 mod specimens;
 mod tidy;
 mod toys;
