@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::glue_workflow::GlueWorkflow;
 use crate::json_schema::resolve;
 use crate::kinds::{example, kinds, root};
+use crate::links::slug;
 
 const COMMAND: &str = "BLESS=1 cargo test --test it docs";
 /// Keys of a resource that belong to no kind; docs/blueprint.md tells of them.
@@ -432,11 +433,8 @@ fn quoted<'p>(paths: impl IntoIterator<Item = &'p String>, between: &str) -> Str
     paths.into_iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(between)
 }
 
-/// As GitHub makes it of the title.
 fn anchor(section: &Section<'_>) -> String {
-    let kept = title(section).to_lowercase();
-    let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    slug(&title(section))
 }
 
 fn described(schema: &Value) -> String {

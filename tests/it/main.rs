@@ -10,6 +10,7 @@ mod fake;
 mod glue_workflow;
 mod json_schema;
 mod kinds;
+mod links;
 mod next;
 mod properties;
 mod random;
