@@ -14,8 +14,7 @@ use crate::kind::rule::replace;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::glue_table::list;
-use super::glue_table::parameters::{literal, lower_case, same_location, without_foreign};
+use super::glue::{ABSENT, list, literal, lower_case, same_location, without_foreign};
 use super::{Resource, Tags};
 
 /// A database of the Glue Data Catalog. Deleting it deletes its tables from the catalog; the data
@@ -38,7 +37,6 @@ pub struct GlueDatabase {
     pub tags: BTreeMap<String, String>,
 }
 
-const ABSENT: &[&str] = &["EntityNotFoundException"];
 /// The most names that one `BatchDeleteTable` takes.
 const BATCH: usize = 100;
 
@@ -203,7 +201,7 @@ impl GlueDatabase {
                 .flatten()
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect();
-            theirs.retain(|key, _| super::glue_table::parameters::foreign(key));
+            theirs.retain(|key, _| super::glue::foreign(key));
             theirs.extend(parameters);
             parameters = theirs;
             input = input

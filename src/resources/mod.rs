@@ -1,16 +1,19 @@
-//! Every kind of resource: one file each, one list that names them all.
+//! Every kind of resource: one file each, one list that names them all. What kinds of one service
+//! share is in a file named after the service.
 
 mod account;
 mod cloudwatch_alarm;
 mod emr_cluster;
 mod emr_security_configuration;
 mod firehose_stream;
+mod glue;
 mod glue_database;
 mod glue_table;
 mod iam_role;
 mod kinesis_stream;
 mod kms_key;
 mod log_group;
+mod s3;
 mod s3_bucket;
 mod s3_folder;
 mod s3_object;

@@ -1,6 +1,6 @@
 //! `s3-bucket`: an S3 bucket, with all that S3 keeps beside it in documents of their own.
 
-pub mod contents;
+mod contents;
 mod lifecycle;
 mod policy;
 mod settings;
@@ -23,10 +23,9 @@ use crate::kind::values::policy::Policy;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
-pub use self::settings::name_flaw;
-
 use self::lifecycle::LifecycleRule;
 use self::settings::{Encryption, Ownership, Parts, PublicAccessBlock};
+use super::s3::name_flaw;
 use super::{Resource, Tags};
 
 /// An S3 bucket.

@@ -1,10 +1,19 @@
-//! Properties of the Glue Data Catalog: the blueprint's, other people's, and tags, for which Glue
-//! has no other place on a table.
+//! What the kinds of the Glue Data Catalog share: names, listings, and parameters: the
+//! blueprint's, other people's, and tags, for which Glue has no other place on a table.
 
 use std::collections::BTreeMap;
 
+use aws_sdk_glue::Client;
+use aws_sdk_glue::types::Table;
+
+use crate::aws::{Aws, During, absent};
+use crate::cloud::Fault;
 use crate::kind::Flaw;
 use crate::kind::place::{ID_TAG, OWNER_TAG};
+
+pub const ABSENT: &[&str] = &["EntityNotFoundException"];
+/// Pages of 100: a catalog longer than this is not walked to its end.
+pub const PAGES: usize = 1000;
 
 /// What crawlers, Athena, Hive, Spark, Trino and Iceberg write into parameters by themselves.
 const FOREIGN: [&str; 41] = [
@@ -101,6 +110,24 @@ pub fn lower_case(path: &str, name: &str) -> Option<Flaw> {
     let lower = name.to_lowercase();
     let what = format!("Glue keeps names in lower case, and `{name}` is not");
     (lower != name).then(|| Flaw::error(path, what).hint(format!("write `{lower}`")))
+}
+
+/// All tables of a database; none if there is no such database.
+pub async fn list(aws: &Aws, database: &str) -> Result<Vec<Table>, Fault> {
+    let api = Client::new(&aws.config);
+    let (mut tables, mut next) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let call = api.get_tables().database_name(database).set_next_token(next);
+        let Some(page) = absent(call.send().await.during("glue:GetTables"), ABSENT)? else {
+            return Ok(tables);
+        };
+        tables.extend_from_slice(page.table_list());
+        next = page.next_token;
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(tables)
 }
 
 #[cfg(test)]
