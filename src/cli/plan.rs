@@ -35,7 +35,7 @@ pub async fn run(command: &Plan, args: &Args) -> Result<Exit, Error> {
     };
     answer(&shown);
     if let Some(path) = &command.out {
-        let saved = Saved::new(&session, &planned, choice.clone());
+        let saved = Saved::new(&session, &planned, choice.clone())?;
         fs::write(path, saved.text()).map_err(file(format!("write {}", path.display())))?;
     }
     if !planned.plan.refusals.is_empty() {
