@@ -57,8 +57,12 @@ pub async fn make(session: &Session, choice: &Choice, args: &Args) -> Result<Pla
     }
     let plan = plan(&session.desired, &snapshot, choice);
     let known = planned(&plan, &session.desired, &snapshot);
-    let reading = |error| Error::File { doing: "read a job's script".into(), error };
-    let jobs = due(&session.desired, &known, &records).map_err(reading)?;
+    // A target is all that is touched: a job may need what the targets leave out.
+    let jobs = if choice.targets.is_empty() {
+        due(&session.desired, &known, &records).map_err(file("read a job's script"))?
+    } else {
+        BTreeMap::new()
+    };
     Ok(Planned { known, snapshot, plan, jobs })
 }
 
