@@ -42,7 +42,10 @@ impl Sheet {
         if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
             required.retain(|name| source.is_none_or(|source| name != source.digest));
         }
-        let article = if kind.name().starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+        // Some begin with letters that are spelt out: an s3-bucket, an sns-topic.
+        let spoken_vowel = ["a", "e", "i", "o", "s3-", "sns-", "sqs-"];
+        let vowel = spoken_vowel.iter().any(|start| kind.name().starts_with(start));
+        let article = if vowel { "an" } else { "a" };
         Self { kind, schema, tagged, source, called: format!("{article} {}", kind.name()) }
     }
 

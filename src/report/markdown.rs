@@ -8,7 +8,9 @@ use super::text::{refused, summary, values, written};
 use super::{Proposal, sign};
 
 /// A comment on a pull request takes 65,536 characters.
-const LIMIT: usize = 65_000;
+const LIMIT: usize = 64_000;
+/// What the table of changes may take of it; the details have the rest.
+const TABLE: usize = 40_000;
 
 pub fn plan(proposal: &Proposal<'_>) -> String {
     let mut out = format!("### {}\n\n**{}**\n", proposal.title(), summary(proposal.counts()));
@@ -19,7 +21,13 @@ pub fn plan(proposal: &Proposal<'_>) -> String {
     if steps.peek().is_some() {
         out += "\n| | id | kind | name |\n|---|---|---|---|\n";
     }
+    let mut left = proposal.plan.changes().count();
     for step in steps {
+        if out.len() > TABLE {
+            let _ = writeln!(out, "| … | | and {left} more | |");
+            break;
+        }
+        left -= 1;
         let (glyph, word) = sign(&step.action);
         let lost = if step.loses_data { " **loses data**" } else { "" };
         let _ = writeln!(

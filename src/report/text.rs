@@ -26,7 +26,9 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
         out += &one(step, width, style, detail);
     }
     if !strays.is_empty() {
-        out += "\nOurs by their tag, and no longer in the blueprint:\n";
+        let gap = if strays.len() < proposal.plan.changes().count() { "\n" } else { "" };
+        out += gap;
+        out += "Ours by their tag, and no longer in the blueprint:\n";
         for step in strays {
             out += &one(step, width, style, detail);
         }
@@ -133,7 +135,13 @@ fn notes(proposal: &Proposal<'_>, style: Style) -> String {
         }
     }
     for id in &proposal.plan.kept {
-        let _ = writeln!(out, "    {}  kept", style.name(id.as_str()));
+        let ours = !proposal.desired.nodes.contains_key(id);
+        let why = if ours {
+            "ours and no longer in the blueprint; it holds data, which --delete-data deletes"
+        } else {
+            "it is not ours"
+        };
+        let _ = writeln!(out, "    {}  kept: {why}", style.name(id.as_str()));
     }
     for (id, why) in proposal.due() {
         let _ = writeln!(out, "  {} {}  run: {why}", style.care("›"), style.name(id.as_str()));
