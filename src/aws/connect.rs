@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -46,7 +47,7 @@ impl Aws {
         let account = account(&config, target.profile.as_deref()).await?;
         let region = target.region.clone();
         let place = Place { partition: partition(&region).to_owned(), account, region, owner };
-        Ok(Self { config, place })
+        Ok(Self { config, place, roles: Arc::default() })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::blueprint::Id;
 use crate::jobs::{Due, script};
 use crate::kind::Live;
 use crate::plan::diff::diff;
-use crate::plan::{Choice, Snapshot};
+use crate::plan::{Choice, Snapshot, Step};
 use crate::report::{json, sign};
 
 use super::account::Session;
@@ -114,8 +114,11 @@ impl Saved {
 
 /// The steps that change something. What only tells of the past is left out: it ages.
 fn steps(planned: &Planned) -> BTreeMap<Id, Value> {
-    let step = |step: &crate::plan::Step| json!({ "action": sign(&step.action).1, "identity": step.identity, "spec": step.spec });
-    planned.plan.changes().map(|change| (change.id.clone(), step(change))).collect()
+    let step = |step: &Step| {
+        let Step { action, identity, spec, .. } = step;
+        (step.id.clone(), json!({ "action": sign(action).1, "identity": identity, "spec": spec }))
+    };
+    planned.plan.changes().map(step).collect()
 }
 
 fn scripts(session: &Session, planned: &Planned) -> Result<BTreeMap<Id, String>, Error> {

@@ -36,7 +36,8 @@ fn frame_place(frame: &str) -> Option<String> {
     Some(format!("{}:{line}", file.rsplit('/').next()?))
 }
 
-/// A JVM exception: `Exception in thread "main" java.lang.X: message`, or the class at a line's start.
+/// A JVM exception: `Exception in thread "main" java.lang.X: message`, or the class at a line's
+/// start.
 fn exception(output: &str) -> Option<String> {
     output.lines().find_map(|line| {
         let line = line.trim();
@@ -76,7 +77,7 @@ Traceback (most recent call last):
     spark.read.json(path)
   File "/usr/lib/spark/python/pyspark/sql/readwriter.py", line 425, in json
     return self._df(self._jreader.json(x))
-pyspark.errors.exceptions.captured.AnalysisException: [PATH_NOT_FOUND] Path does not exist: s3://b/x.
+pyspark.errors.exceptions.captured.AnalysisException: [PATH_NOT_FOUND] Path not found: s3://b/x.
 Traceback (most recent call last):
 ValueError: later
 "#;
@@ -88,11 +89,12 @@ ValueError: later
                 PYTHON,
                 Some(
                     "pyspark.errors.exceptions.captured.AnalysisException: [PATH_NOT_FOUND] \
-                     Path does not exist: s3://b/x. (job.py:7)",
+                     Path not found: s3://b/x. (job.py:7)",
                 ),
             ),
             (
-                "INFO x\nException in thread \"main\" java.lang.OutOfMemoryError: Java heap space\n\tat a.b\n",
+                "INFO x\nException in thread \"main\" java.lang.OutOfMemoryError: Java heap space\n\
+                 \tat a.b\n",
                 Some("java.lang.OutOfMemoryError: Java heap space"),
             ),
             (
@@ -110,7 +112,8 @@ ValueError: later
                 Some("job.py: error: argument --hours: not an hour"),
             ),
             (
-                "error: hour=10 failed\nTraceback (most recent call last):\n  File \"/s/job.py\", line 3, in f\nValueError: x",
+                "error: hour=10 failed\nTraceback (most recent call last):\n\
+                 \x20 File \"/s/job.py\", line 3, in f\nValueError: x",
                 Some("ValueError: x (job.py:3)"),
             ),
             ("error: gave up\njava.io.IOException: gone", Some("java.io.IOException: gone")),

@@ -17,7 +17,8 @@ use super::{Input, cause, spark};
 const ROUNDS: u32 = 3;
 /// A submission whose answer was lost shows in the list of steps within this time.
 const LISTED_WITHIN: Duration = Duration::from_secs(120);
-/// How often a step and its driver's log are looked at. EMR writes logs every few minutes, others at once.
+/// How often a step and its driver's log are looked at. EMR writes logs every few minutes, others
+/// at once.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 /// EMR writes the log for the last time shortly after the end.
 const LOG_WITHIN: Duration = Duration::from_secs(300);

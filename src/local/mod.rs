@@ -56,7 +56,8 @@ impl std::fmt::Display for Trouble {
             }
             Self::Other { endpoint } => write!(
                 f,
-                "another version's local AWS runs at {endpoint}; `pipeline local stop` ends it and its state"
+                "another version's local AWS runs at {endpoint}; \
+                 `pipeline local stop` ends it and its state"
             ),
         }
     }

@@ -48,8 +48,8 @@ pub fn ensure(cache: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf, Trouble> {
     Ok(python)
 }
 
-/// Archives the classes that Spark loads, once, which halves its start. They hold paths, so they are
-/// made at the environment's own place; without them Spark runs as well, only slower.
+/// Archives the classes that Spark loads, once, which halves its start. They hold paths, so they
+/// are made at the environment's own place; without them Spark runs as well, only slower.
 pub fn warm(python: &Path, server: &Path, tell: &dyn Fn(&str)) {
     let environment = python.ancestors().nth(2).unwrap_or(python);
     if environment.join("spark-classes/spark.jsa").exists() {

@@ -45,7 +45,7 @@ impl Progress {
         let now = Instant::now();
         let bar = self.screen.as_ref().map(|screen| {
             let bar = screen.add(ProgressBar::new_spinner());
-            let style = ProgressStyle::with_template("{spinner} {prefix} {msg} ({elapsed})");
+            let style = ProgressStyle::with_template("{spinner} {prefix} ({elapsed}) {wide_msg}");
             bar.set_style(style.expect("the template is a constant"));
             bar.set_prefix(self.style.name(name));
             bar.enable_steady_tick(Duration::from_millis(120));

@@ -1,5 +1,7 @@
 //! The pure parts, fed with what AWS answers and no emulator shows.
 
+use std::collections::BTreeMap;
+
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_emr::primitives::DateTime;
@@ -527,8 +529,11 @@ fn an_id_is_told_from_a_name() {
         assert_eq!(find::is_id(identity), id, "{identity}");
     }
     let arn = "arn:aws:elasticmapreduce:eu-west-1:123456789012:cluster/j-2AXXXXXXGAPLF";
-    assert_eq!(EmrCluster::from_arn(arn), Some(Name::new("j-2AXXXXXXGAPLF")));
-    assert_eq!(EmrCluster::from_arn("arn:aws:elasticmapreduce:x:1:editor/e-1"), None);
+    assert_eq!(EmrCluster::listed(arn, &BTreeMap::new()), Some(Name::new("j-2AXXXXXXGAPLF")));
+    assert_eq!(
+        EmrCluster::listed("arn:aws:elasticmapreduce:x:1:editor/e-1", &BTreeMap::new()),
+        None
+    );
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub struct GlueTable {
     pub database: String,
     /// In lower case.
     pub name: Name,
+    /// What the table holds, in words.
     #[serde(default)]
     pub description: String,
     /// The columns in their order, without the partition keys.
@@ -76,10 +77,12 @@ pub struct GlueTable {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
+    /// Lower-case, as Hive has it.
     pub name: String,
     /// As Hive writes it: `string`, `bigint`, `array<struct<id:int>>`.
     #[serde(rename = "type")]
     pub data_type: String,
+    /// What the column holds, in words.
     #[serde(default)]
     pub comment: String,
 }

@@ -72,7 +72,7 @@ answer([len(streams), len(topics)])";
     project.plan().code(2).answers(&[
         "Ours by their tag, and no longer in the blueprint:",
         "- sns-topic/strays-oncall  delete",
-        "kinesis-stream/strays-events  kept: ours and no longer in the blueprint; it holds data",
+        "kinesis-stream/strays-events  kept: it is no longer in the blueprint, but holds data",
         "--delete-data",
         "Plan: 1 to delete; 1 unchanged",
     ]);
