@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::apply::next::Stop;
 use crate::apply::{Outcome, Report};
 use crate::blueprint::{At, Desired, Id};
+use crate::cloud::{CREDENTIALS, Class, Fault};
 use crate::jobs::run::{Failure, JobOutcome, WhyFailed};
 use crate::observe::Unknown;
 use crate::plan::{Plan, Step};
@@ -118,23 +119,29 @@ pub fn stopped(stop: &Stop) -> String {
 }
 
 fn hint(stop: &Stop) -> Option<String> {
-    use crate::cloud::Class;
     let hint = match stop {
-        Stop::Refused(fault) => match fault.class {
-            Class::Denied => {
-                format!("the credentials in use need permission for {}", fault.operation)
-            }
-            Class::NotEmpty => {
-                "it holds data; --delete-data lets it go, and what it holds with it".into()
-            }
-            Class::Lost => "AWS could not be reached; check the network and --endpoint-url".into(),
-            _ => return None,
-        },
-        Stop::Stale(_) => "plan again".into(),
-        Stop::NotOurs(_) => "take it over with --adopt, or use another name".into(),
+        Stop::Refused(fault) => return advice(fault),
+        Stop::Stale(_) => "plan again",
+        Stop::NotOurs(_) => "take it over with --adopt, or use another name",
         _ => return None,
     };
-    Some(hint)
+    Some(hint.to_owned())
+}
+
+/// What to do about a fault.
+pub fn advice(fault: &Fault) -> Option<String> {
+    let advice = match fault.class {
+        _ if fault.operation == CREDENTIALS => {
+            "set credentials as for the AWS CLI, or name a profile with --profile"
+        }
+        Class::Denied => {
+            return Some(format!("the credentials in use need permission for {}", fault.operation));
+        }
+        Class::NotEmpty => "it holds data; --delete-data lets it go, and what it holds with it",
+        Class::Lost => "AWS could not be reached; check the network and --endpoint-url",
+        _ => return None,
+    };
+    Some(advice.to_owned())
 }
 
 pub fn ran(outcomes: &BTreeMap<Id, JobOutcome>, style: Style) -> String {
