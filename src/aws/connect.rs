@@ -51,17 +51,19 @@ impl Aws {
     }
 }
 
+/// A call's time begins when it is sent: before that it may be held back for as long as its turn
+/// takes, which a timeout of the attempt would count.
+pub(super) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ATTEMPT).build()
+}
+
 async fn config(target: &Target) -> Result<SdkConfig, Fault> {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
-        .build();
     let (region, client) = (Region::new(target.region.clone()), http_client()?);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region.clone())
         .http_client(client.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts);
+        .timeout_config(timeouts());
     if let Some(profile) = &target.profile {
         // The default chain would take keys in the environment first, whatever their account.
         let around = ProviderConfig::without_region().with_region(Some(region));
@@ -129,11 +131,14 @@ async fn account(config: &SdkConfig, profile: Option<&str>) -> Result<String, Fa
 
 /// The partition that a region belongs to.
 fn partition(region: &str) -> &'static str {
-    const PARTITIONS: [(&str, &str); 4] = [
+    const PARTITIONS: [(&str, &str); 7] = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),
         ("us-iso-", "aws-iso"),
         ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+        ("eusc-", "aws-eusc"),
     ];
     PARTITIONS
         .iter()

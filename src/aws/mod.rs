@@ -1,5 +1,7 @@
 //! The SDK: credentials, one HTTP client, and AWS's errors as faults.
 
+#[cfg(test)]
+mod canned;
 pub mod connect;
 mod emr_steps;
 pub mod fault;

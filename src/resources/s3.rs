@@ -168,10 +168,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 impl Upload<'_> {
     /// S3 refuses content that is not what the hash says: the file changed since it was read.
     pub async fn put(self, api: &Client, over: Over) -> Result<(), Fault> {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(UPLOAD)
-            .build();
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(UPLOAD).build();
         let unreadable = |error: aws_sdk_s3::primitives::ByteStreamError| {
             let what = format!("cannot read {}: {error}", self.source.display());
             Fault::new(Class::Invalid, PUT, what)
