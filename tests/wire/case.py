@@ -46,11 +46,13 @@ class Change:
     make: Callable[[Aws], object]
     #: Afterwards the resource is another one, so what AWS says of it is not what it was.
     replaces: bool = False
+    #: What the change needed, taken away again.
+    after: Callable[[Aws], object] | None = None
 
 
-def change(*paths: str, replaces: bool = False):
+def change(*paths: str, **more):
     """Makes a change of a function that takes the clients."""
-    return lambda make: Change(paths, make, replaces)
+    return lambda make: Change(paths, make, **more)
 
 
 @dataclass
@@ -69,6 +71,8 @@ class Case:
     delete: Callable[[Aws], object] | None = None
     #: Takes away what says that the subject is ours: it is refused then, and `--adopt` takes it back.
     disown: Callable[[Aws], object] | None = None
+    #: Begun before the others.
+    slow: bool = False
     #: Files beside the blueprint.
     files: dict[str, str] = field(default_factory=dict)
     #: Where a field shows that cannot be compared itself.

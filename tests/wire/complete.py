@@ -17,22 +17,26 @@ def complete(kind, schema: dict, checks) -> None:
     shortcomings = getattr(kind, "SHORTCOMINGS", {})
     forgotten = []
     for field, default in known.items():
-        if field in unwritten:
+        if _is_listed(field, unwritten):
             continue
         if not any(_is_written(field, default, case) for case in kind.CASES):
             forgotten.append(f"{field} is in no blueprint, or only with its default")
-        if field not in unreachable and not any(_is_drifted(field, case) for case in kind.CASES):
+        if not _is_listed(field, unreachable) and not any(_is_drifted(field, case) for case in kind.CASES):
             forgotten.append(f"{field} is never changed from outside")
-        if field not in settled and not any(_is_rewritten(field, case) for case in kind.CASES):
+        if not _is_listed(field, settled) and not any(_is_rewritten(field, case) for case in kind.CASES):
             forgotten.append(f"{field} is never changed by the blueprint")
     listed = [*unwritten, *unreachable, *settled, *(f for held in shortcomings.values() for f in held)]
-    forgotten += [f"{field} is no field" for field in listed if field not in known]
+    forgotten += [f"{one} is no field" for one in listed if not any(covers(one, f) for f in known)]
     tests = _tests(kind.KIND)
     for emulator, held in shortcomings.items():
         for field, (_why, test) in held.items():
             if f"fn {test}(" not in tests:
                 forgotten.append(f"{field}, which {emulator} does not hold, has no test `{test}`")
     checks(not forgotten, f"{kind.KIND}: all {len(known)} fields", "; ".join(forgotten))
+
+
+def _is_listed(field: str, listed: dict) -> bool:
+    return any(covers(one, field) for one in listed)
 
 
 def _is_written(field: str, default, case: Case) -> bool:

@@ -18,7 +18,8 @@ class Outcome:
 
     def __str__(self) -> str:
         lines = [line for line in self.said.splitlines() if line.strip()]
-        return f"exit {self.code}, {self.steps or ''} {' | '.join(lines[-6:])}"
+        told = "" if self.said.startswith("{") else " | ".join(lines[-6:])
+        return f"exit {self.code}, {self.steps} {told}"
 
 
 class Program:

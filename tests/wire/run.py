@@ -97,7 +97,10 @@ class Trial:
         seen = self.program.plan()
         shown = seen.code == 2 and seen.steps == wanted
         self.check(shown, f"{what} shows", seen)
-        if not self._settles(f"{what} restored") or looked is None:
+        settled = self._settles(f"{what} restored")
+        if change.after:
+            change.after(self.aws)
+        if not settled or looked is None:
             return looked
         now = self.case.look(self.aws)
         if not change.replaces:
@@ -201,9 +204,10 @@ def main() -> int:
                 name = f"wire-{kind}-{case.name}".replace(" ", "-")
                 program = Program(arguments.pipeline, arguments.endpoint, Path(folder), name)
                 aws = Aws(arguments.endpoint, arguments.emulator)
-                waiting.append(pool.submit(attempt, Trial(case, kind, program, aws, checks)))
-        for each in waiting:
-            each.result()
+                waiting.append(Trial(case, kind, program, aws, checks))
+        waiting.sort(key=lambda trial: not trial.case.slow)
+        for _ in pool.map(attempt, waiting):
+            pass
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed or not checks.passed else 0
 

@@ -208,6 +208,7 @@ PLAIN = {"NoEncryptionConfig": "NoEncryption"}
 CASES = [
     Case(
         "from a stream",
+        slow=True,
         resources={
             "subject": {
                 "kind": KIND,

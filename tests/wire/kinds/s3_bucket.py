@@ -167,6 +167,7 @@ OTHER_RULES = {
 CASES = [
     Case(
         "all",
+        slow=True,
         resources={
             "subject": {
                 "kind": KIND,
