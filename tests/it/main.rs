@@ -18,4 +18,5 @@ mod report;
 mod specimens;
 mod tidy;
 mod toys;
+mod wire;
 mod world;

@@ -6,7 +6,7 @@ mod destroy;
 mod failing;
 mod flagship;
 mod idle;
-mod machine;
+pub mod machine;
 mod once;
 mod project;
 mod protect;
