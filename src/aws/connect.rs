@@ -16,7 +16,12 @@ use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
 
+<<<<<<< HEAD
 use crate::cloud::{CREDENTIALS, Class, Fault};
+=======
+use crate::cloud::{Class, Fault};
+use crate::kind::place::partition;
+>>>>>>> tidy
 use crate::kind::{Owner, Place};
 
 use super::fault::chain;
@@ -127,21 +132,4 @@ async fn account(config: &SdkConfig, profile: Option<&str>) -> Result<String, Fa
         .account()
         .ok_or_else(|| Fault::new(Class::Broken, operation, "no account in the answer"));
     Ok(account?.to_owned())
-}
-
-/// The partition that a region belongs to.
-fn partition(region: &str) -> &'static str {
-    const PARTITIONS: [(&str, &str); 7] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("us-isof-", "aws-iso-f"),
-        ("eusc-", "aws-eusc"),
-    ];
-    PARTITIONS
-        .iter()
-        .find(|(prefix, _)| region.starts_with(prefix))
-        .map_or("aws", |(_, partition)| partition)
 }

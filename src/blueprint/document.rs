@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::kind::place::partition;
+
 use super::grammar;
 use super::load::Choice;
 use super::overlay::lay;
@@ -9,7 +11,7 @@ use super::problem::{Finding, Problems};
 use super::shape::{Subject, check};
 use super::text::{Part, identifier, scan};
 use super::tree::{Entry, Spot, Tree, Yaml};
-use super::variables::{IDENTIFIER_HINT, Values, partition, values};
+use super::variables::{IDENTIFIER_HINT, Values, values};
 
 /// What a blueprint holds, with the chosen environment laid over it. Variables are put in place
 /// part by part, by whoever reads the part.

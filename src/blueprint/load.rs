@@ -114,7 +114,11 @@ fn desired(
     let drafts = nodes(file, &mut document, &owner, &known, &jobs, problems);
     let resources = drafts.len();
     let nodes = identity::settle(drafts, &document.values, &owner, problems);
-    debug_assert!(problems.errors() > 0 || nodes.len() == resources, "no resource is lost");
+    if problems.errors() == 0 && nodes.len() != resources {
+        // What the blueprint seems not to name would be deleted as a stray.
+        let what = "a resource cannot be read, and no problem says why";
+        problems.add(Finding::error(Spot::default(), what));
+    }
     let jobs = read_jobs(file, &mut document, &known, &jobs, artifacts.as_ref(), problems);
     Some(Desired {
         name: document.name,
@@ -145,7 +149,13 @@ fn sheet_of<'s>(
     let id = &entry.key.text;
     let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
     if !matches!(entry.value.value, Yaml::Map(_)) {
-        return None; // The shape of the document says it.
+        // The shape of the document says it, but for what was text with variables in it then.
+        let filled = !entry.value.text().is_some_and(|text| text.contains("${var."));
+        if filled && problems.source(entry.value.spot).contains("${var.") {
+            let what = format!("`resources.{id}` is a map, and no variable is one");
+            problems.add(Finding::error(entry.value.spot, what));
+        }
+        return None;
     }
     let Some(written) = entry.value.get("kind") else {
         let what = format!("`{id}` has no `kind`");

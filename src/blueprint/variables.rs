@@ -303,18 +303,3 @@ fn repeated(entries: &[Entry]) -> Option<&Key> {
     let mut seen = std::collections::BTreeSet::new();
     entries.iter().map(|entry| &entry.key).find(|key| !seen.insert(key.text.as_str()))
 }
-
-/// The partition that a region belongs to.
-pub(super) fn partition(region: &str) -> &'static str {
-    const PREFIXES: [(&str, &str); 7] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("us-isof-", "aws-iso-f"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("eusc-", "aws-eusc"),
-    ];
-    let found = PREFIXES.iter().find(|(prefix, _)| region.starts_with(prefix));
-    found.map_or("aws", |(_, partition)| partition)
-}

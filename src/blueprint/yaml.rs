@@ -206,7 +206,8 @@ fn unreadable(error: &Error, text: &str, skipped: u32) -> Finding {
 
 /// The bytes of the character at a line and column: the parser counts only those.
 fn bytes(text: &str, spot: Spot) -> (u32, u32) {
-    let line = text.split('\n').nth(spot.line as usize - 1).unwrap_or_default();
+    // A complaint about the end may point behind it.
+    let line = text.split('\n').nth(spot.line as usize - 1).unwrap_or(&text[text.len()..]);
     let begin = line.as_ptr() as usize - text.as_ptr() as usize;
     let mut from = line.char_indices().map(|(index, c)| (index, c.len_utf8()));
     let (index, length) = from.nth(spot.column as usize - 1).unwrap_or((line.len(), 0));

@@ -41,9 +41,12 @@ pub fn ensure(cache: &Path, tell: &dyn Fn(&str)) -> Result<PathBuf, Trouble> {
         let _ = fs::remove_dir_all(&draft);
         return Err(trouble);
     }
-    if fs::rename(&draft, &place).is_err() && python.exists() {
-        // Another run was quicker.
+    if let Err(error) = fs::rename(&draft, &place) {
         let _ = fs::remove_dir_all(&draft);
+        // Another run was quicker, or something else stands there.
+        if !python.exists() {
+            return Err(doing(format!("make {}", place.display()))(error));
+        }
     }
     Ok(python)
 }
