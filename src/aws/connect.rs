@@ -16,12 +16,8 @@ use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
 
-<<<<<<< HEAD
 use crate::cloud::{CREDENTIALS, Class, Fault};
-=======
-use crate::cloud::{Class, Fault};
 use crate::kind::place::partition;
->>>>>>> tidy
 use crate::kind::{Owner, Place};
 
 use super::fault::chain;
