@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -64,7 +65,9 @@ async fn config(target: &Target) -> Result<SdkConfig, Fault> {
         .region(region.clone())
         .http_client(client.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts());
+        .timeout_config(timeouts())
+        // A call that is held back for its turn sends nothing, and is not stalled.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if let Some(profile) = &target.profile {
         // The default chain would take keys in the environment first, whatever their account.
         let around = ProviderConfig::without_region().with_region(Some(region));
