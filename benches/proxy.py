@@ -18,6 +18,12 @@ class Proxy:
             protocol_version = "HTTP/1.1"
 
             def forward(self):
+                try:
+                    self.exchange()
+                except BrokenPipeError:
+                    self.close_connection = True
+
+            def exchange(self):
                 start = time.monotonic()
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length) if length else None
@@ -53,7 +59,9 @@ class Proxy:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        # The default backlog of 5 would hold back a client that opens many connections at once.
+        server = type("Server", (ThreadingHTTPServer,), {"request_queue_size": 256})
+        self.server = server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"

@@ -16,13 +16,16 @@ use aws_types::region::Region;
 
 use super::{connect, pace};
 
+/// The service and operation of each request, where it names them.
+pub type Heard = Arc<Mutex<Vec<Option<pace::Target>>>>;
+
 /// One answer to every request, and the targets of those that came.
 #[derive(Debug, Clone, Default)]
 pub struct Canned {
     pub status: u16,
     pub headers: Vec<(&'static str, &'static str)>,
     pub body: Vec<u8>,
-    pub heard: Arc<Mutex<Vec<Option<(String, String)>>>>,
+    pub heard: Heard,
 }
 
 impl Canned {

@@ -2,7 +2,6 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::cloud::{Class, Fault};
@@ -50,7 +49,7 @@ where
             let bare = || format!("AWS answered {} and no message", status.unwrap_or_default());
             (code.or_else(|| not_found(status)), message.unwrap_or_else(bare))
         }
-        other => (None, DisplayErrorContext(other).to_string()),
+        other => (None, chain(other)),
     };
     let class = match &error {
         SdkError::ConstructionFailure(_) => Class::Invalid,
@@ -60,6 +59,20 @@ where
         _ => class(code.as_deref().unwrap_or_default(), status.unwrap_or_default()),
     };
     Fault { class, operation, code, message, request_id }
+}
+
+/// An error and its causes, each in its own words.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !said.contains(&words) {
+            said = format!("{said}: {words}");
+        }
+        cause = error.source();
+    }
+    said
 }
 
 /// An answer to HEAD has no body, so its status is its code.

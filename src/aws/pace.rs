@@ -181,7 +181,10 @@ fn wait(buckets: &Buckets, request: &HttpRequest, now: Instant) -> Duration {
     buckets.entry((index, shared)).or_insert_with(fresh).take(limit.per_second, now)
 }
 
-fn limit((service, operation): &(String, String)) -> Option<(usize, &'static Limit)> {
+/// A service and one of its operations.
+pub(super) type Target = (String, String);
+
+fn limit((service, operation): &Target) -> Option<(usize, &'static Limit)> {
     LIMITS.iter().enumerate().find(|(_, limit)| {
         service.starts_with(limit.service)
             && (limit.operations.is_empty() || limit.operations.contains(&operation.as_str()))
@@ -190,7 +193,7 @@ fn limit((service, operation): &(String, String)) -> Option<(usize, &'static Lim
 
 /// Service and operation as the protocol names them: `X-Amz-Target: Kinesis_20131202.CreateStream`,
 /// `/service/GraniteServiceVersion20100801/operation/PutMetricAlarm`, or a query form's `Action`.
-pub(super) fn target(request: &HttpRequest) -> Option<(String, String)> {
+pub(super) fn target(request: &HttpRequest) -> Option<Target> {
     if let Some(target) = request.headers().get("x-amz-target") {
         let (service, operation) = target.rsplit_once('.')?;
         return Some((service.to_owned(), operation.to_owned()));

@@ -7,7 +7,7 @@ use crate::cloud::Fault;
 use crate::kind::Severity;
 use crate::local::Trouble;
 use crate::report::style::Style;
-use crate::report::{answer, count, say};
+use crate::report::{answer, count, ending, say};
 
 /// Exit codes, as `--help` tells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,8 @@ pub fn tell(error: &Error, style: Style) -> Exit {
     match error {
         Error::Blueprint(problems) => {
             for problem in problems {
-                say(&format!("{problem}\n"));
+                say(&problem.to_string());
+                say("");
             }
             let wrong = problems.iter().filter(|problem| problem.severity == Severity::Error);
             let wrong = count(wrong.count() as u64, "problem");
@@ -88,11 +89,18 @@ pub fn tell(error: &Error, style: Style) -> Exit {
             return Exit::BadBlueprint;
         }
         Error::Moved(why) => {
-            say(&format!("{word}: live state moved since the plan was made\n{why}"));
+            say(&format!(
+                "{word}: live state moved since the plan was made\n{why}  hint: plan again"
+            ));
             return Exit::Moved;
         }
         Error::Told(exit) => return *exit,
-        Error::Fault(fault) => say(&format!("{word}: {fault}")),
+        Error::Fault(fault) => {
+            say(&format!("{word}: {fault}"));
+            if let Some(advice) = ending::advice(fault) {
+                say(&format!("  hint: {advice}"));
+            }
+        }
         Error::Local(trouble) => {
             say(&format!("{word}: {trouble}"));
             if let Some(source) = std::error::Error::source(trouble) {

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::apply::retry;
-use crate::blueprint::{Id, Job};
+use crate::blueprint::{Id, Job, When};
 use crate::cloud::{Class, Fault, Object, Progress, State, Work};
 use crate::kind::Outputs;
 
@@ -82,7 +82,7 @@ impl Attempt<'_> {
     fn already(&self, found: Option<Progress>) -> Option<Progress> {
         found.filter(|step| match step.state {
             State::Pending | State::Running => true,
-            State::Completed => self.force == Force::No,
+            State::Completed => self.force == Force::No && self.job.when == When::Changed,
             State::Failed | State::Cancelled => false,
         })
     }
@@ -145,10 +145,13 @@ impl Attempt<'_> {
     ) -> Result<Success, Failure> {
         let mut told = Told::default();
         let mut look = 0;
+        let mut running = None;
         while matches!(step.state, State::Pending | State::Running) {
             let elapsed = started.elapsed();
             self.jobs.reporter.job(&Event::Running(self.id, &step, elapsed));
-            if self.job.timeout.is_some_and(|timeout| elapsed.as_secs() > timeout.seconds) {
+            if step.state == State::Running
+                && self.too_long(*running.get_or_insert_with(Instant::now))
+            {
                 return self.out_of_time(place, name, &step).await;
             }
             pause(retry::poll(look).min(LOG_EVERY)).await;
@@ -166,6 +169,11 @@ impl Attempt<'_> {
             return Ok(Success { step, cluster, seconds });
         }
         Err(self.failure(place, &step).await)
+    }
+
+    /// Its turn may be long in coming, and so may its cluster: only running counts.
+    fn too_long(&self, since: Instant) -> bool {
+        self.job.timeout.is_some_and(|timeout| since.elapsed().as_secs() > timeout.seconds)
     }
 
     async fn look(&self, place: &Place, name: &str, last: Progress) -> Result<Progress, Failure> {

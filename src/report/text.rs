@@ -26,7 +26,9 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
         out += &one(step, width, style, detail);
     }
     if !strays.is_empty() {
-        out += "\nOurs by their tag, and no longer in the blueprint:\n";
+        let gap = if strays.len() < proposal.plan.changes().count() { "\n" } else { "" };
+        out += gap;
+        out += "Ours by their tag, and no longer in the blueprint:\n";
         for step in strays {
             out += &one(step, width, style, detail);
         }

@@ -196,22 +196,40 @@ impl S3Folder {
         let uploads = files.into_iter().map(|(file, sha256, over)| {
             let (folder, source) = (&folder, Path::new(&self.source).join(file));
             async move {
+                let key = format!("{folder}{file}");
                 let upload = Upload {
                     bucket: &self.bucket,
-                    key: &format!("{folder}{file}"),
+                    key: &key,
                     source: &source,
                     sha256,
                     content_type: None,
                     tags: &self.tags,
                     folder: Some(folder),
                 };
-                upload.put(api, over).await
+                match upload.put(api, over).await {
+                    Err(fault) if fault.is("PreconditionFailed") => {
+                        let found = head(api, &self.bucket, &key).await?;
+                        let stored = found.map(|found| Stored::read(found.metadata()));
+                        come_before(stored.as_ref(), folder, fault)
+                    }
+                    done => done,
+                }
             }
         });
         stream::iter(uploads)
             .buffer_unordered(UPLOADS_AT_ONCE)
             .try_for_each(|()| async { Ok(()) })
             .await
+    }
+}
+
+/// An object is where a file was to go. It is this folder's where the answer of a call was lost and
+/// the call sent again; what is someone else's is still so a moment later.
+fn come_before(found: Option<&Stored>, folder: &str, fault: Fault) -> Result<(), Fault> {
+    match found {
+        Some(stored) if stored.folder.as_deref() == Some(folder) => Ok(()),
+        Some(_) => Err(fault.class(Class::Invalid)),
+        None => Err(fault),
     }
 }
 
@@ -272,6 +290,20 @@ mod tests {
             (vec![x(), BTreeMap::new()], BTreeMap::from([("a".to_owned(), MIXED.to_owned())])),
         ] {
             assert_eq!(common(&tags), expected);
+        }
+    }
+
+    #[test]
+    fn what_someone_else_put_where_a_file_goes_stays() {
+        for (found, class) in [
+            (Some(stored(Some("jobs/"), "aa", "x")), None),
+            (Some(stored(None, "unknown", "x")), Some(Class::Invalid)),
+            (Some(stored(Some("other/"), "aa", "x")), Some(Class::Invalid)),
+            (None, Some(Class::Conflict)),
+        ] {
+            let fault = Fault::new(Class::Conflict, "s3:PutObject", "it is there already");
+            let outcome = come_before(found.as_ref(), "jobs/", fault);
+            assert_eq!(outcome.err().map(|fault| fault.class), class, "{found:?}");
         }
     }
 

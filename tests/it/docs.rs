@@ -9,10 +9,13 @@ use pipeline::blueprint::Node;
 use pipeline::blueprint::schema::schema;
 use pipeline::blueprint::text::substitute;
 use pipeline::kind::{Kind, Mark, Owner, Place};
+use pipeline::resources::Resource;
 use serde_json::Value;
 
+use crate::glue_workflow::GlueWorkflow;
 use crate::json_schema::resolve;
 use crate::kinds::{example, kinds, root};
+use crate::links::slug;
 
 const COMMAND: &str = "BLESS=1 cargo test --test it docs";
 /// Keys of a resource that belong to no kind; docs/blueprint.md tells of them.
@@ -55,6 +58,26 @@ fn the_reference_is_what_the_kinds_say() {
         }
     }
     assert!(stale.is_empty(), "stale: {}\n`{COMMAND}` writes them", stale.join(", "));
+}
+
+#[test]
+fn the_walk_through_shows_a_kind_that_compiles_and_reads_its_example() {
+    let page = fs::read_to_string(root().join("docs/adding-a-kind.md")).unwrap();
+    let file = fs::read_to_string(root().join("tests/it/glue_workflow.rs")).unwrap();
+    // In the page it stands where the other kinds stand.
+    let file =
+        file.replace("pipeline::resources::", "super::").replace("use pipeline::", "use crate::");
+    assert!(
+        page.contains(&format!("```rust\n{file}```")),
+        "docs/adding-a-kind.md shows another kind"
+    );
+    let written = page.split("```yaml\n").nth(1).and_then(|text| text.split("```").next()).unwrap();
+    let example: Value = serde_saphyr::from_str(written).unwrap();
+    let mut spec = example["resources"]["nightly"].clone();
+    let kind = spec.as_object_mut().unwrap().remove("kind");
+    assert_eq!(kind, Some(GlueWorkflow::KIND.into()));
+    let workflow: GlueWorkflow = serde_json::from_value(spec).unwrap();
+    assert_eq!(workflow.check(), []);
 }
 
 fn index(published: &Value) -> String {
@@ -410,11 +433,8 @@ fn quoted<'p>(paths: impl IntoIterator<Item = &'p String>, between: &str) -> Str
     paths.into_iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(between)
 }
 
-/// As GitHub makes it of the title.
 fn anchor(section: &Section<'_>) -> String {
-    let kept = title(section).to_lowercase();
-    let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    slug(&title(section))
 }
 
 fn described(schema: &Value) -> String {

@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "apply",
             "blueprint",
             // Values that it renders.
+            "cloud::CREDENTIALS",
             "cloud::Class",
             "cloud::Fault",
             "cloud::Progress",

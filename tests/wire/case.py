@@ -1,6 +1,7 @@
 """What a kind's file is made of: blueprints, and what another client changes behind their back."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -31,20 +32,27 @@ class Aws:
     def arn(self, service: str, rest: str) -> str:
         return f"arn:aws:{service}:{REGION}:{self.account}:{rest}"
 
+    def fill(self, text: str) -> str:
+        """A text of a blueprint as the program reads it."""
+        return text.replace("${account}", self.account)
+
 
 @dataclass(frozen=True)
 class Change:
-    """A change that another client makes: it is to show under these paths, and only there."""
+    """A change that another client makes: it is to show under these paths, and only there.
+    `${account}` in them is the account."""
 
     paths: tuple[str, ...]
     make: Callable[[Aws], object]
     #: Afterwards the resource is another one, so what AWS says of it is not what it was.
     replaces: bool = False
+    #: What the change needed, taken away again.
+    after: Callable[[Aws], object] | None = None
 
 
-def change(*paths: str, replaces: bool = False):
+def change(*paths: str, **more):
     """Makes a change of a function that takes the clients."""
-    return lambda make: Change(paths, make, replaces)
+    return lambda make: Change(paths, make, **more)
 
 
 @dataclass
@@ -55,10 +63,20 @@ class Case:
     resources: dict
     #: Fields of the subject with other values, all changed by one apply and changed back by another.
     other: dict = field(default_factory=dict)
+    #: AWS can only replace what has these fields.
+    other_replaces: bool = False
     changes: list[Change] = field(default_factory=list)
     #: All that AWS says of the subject, without what moves by itself.
     look: Callable[[Aws], object] | None = None
     delete: Callable[[Aws], object] | None = None
+    #: Takes away what says that the subject is ours: it is refused then, and `--adopt` takes it back.
+    disown: Callable[[Aws], object] | None = None
+    #: Begun before the others.
+    slow: bool = False
+    #: Files beside the blueprint.
+    files: dict[str, str] = field(default_factory=dict)
+    #: Where a field shows that cannot be compared itself.
+    shows: dict[str, str] = field(default_factory=dict)
     #: What the blueprint needs and has no kind for.
     before: Callable[[Aws], object] | None = None
 
@@ -78,6 +96,18 @@ def without(value, *volatile: str):
     return value
 
 
+ROOT = re.compile(r"arn:aws:iam::(\d+):root")
+
+
+def document(value):
+    """A policy as it is meant: one or a list of one, an account or its root, each is the other."""
+    if isinstance(value, dict):
+        return {key: document(each) for key, each in value.items() if key != "Id"}
+    listed = value if isinstance(value, list) else [value]
+    each = [document(one) if isinstance(one, dict) else ROOT.sub(r"\1", str(one)) for one in listed]
+    return sorted(each, key=lambda one: json.dumps(one, sort_keys=True))
+
+
 def tag_changes(add, remove) -> list[Change]:
     """A tag that another client adds, one that it changes, one that it takes away."""
     return [
@@ -90,6 +120,9 @@ def tag_changes(add, remove) -> list[Change]:
 #: What every subject is tagged with, and what it is tagged with afterwards.
 TAGS = {"team": "data", "stage": "wire"}
 OTHER_TAGS = {"team": "lake", "cost": "42"}
+
+
+OWNER_TAG = "pipeline:owner"
 
 
 def pairs(tags: dict, key: str = "Key", value: str = "Value") -> list[dict]:

@@ -18,7 +18,8 @@ class Outcome:
 
     def __str__(self) -> str:
         lines = [line for line in self.said.splitlines() if line.strip()]
-        return f"exit {self.code}, {self.steps or ''} {' | '.join(lines[-6:])}"
+        told = "" if self.said.startswith("{") else " | ".join(lines[-6:])
+        return f"exit {self.code}, {self.steps} {told}"
 
 
 class Program:
@@ -26,14 +27,19 @@ class Program:
 
     def __init__(self, binary: str, endpoint: str, folder: Path, name: str):
         self._binary, self._endpoint = binary, endpoint
-        self._blueprint = folder / f"{name}.yaml"
+        self._folder = folder / name
+        self._folder.mkdir()
+        self._blueprint = self._folder / "blueprint.yaml"
         self._name = name
         home = {"HOME": str(folder), "PATH": os.environ["PATH"]}
         credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         self._environment = {**home, **credentials, "AWS_EC2_METADATA_DISABLED": "true"}
 
-    def write(self, resources: dict, region: str) -> None:
+    def write(self, resources: dict, region: str, files: dict[str, str]) -> None:
         """JSON is YAML."""
+        for name, text in files.items():
+            (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self._folder / name).write_text(text)
         document = {"name": self._name, "region": region, "resources": resources}
         self._blueprint.write_text(json.dumps(document, indent=1))
 
@@ -47,8 +53,8 @@ class Program:
                 outcome.steps[step["id"]] = (step["action"], paths)
         return outcome
 
-    def apply(self) -> Outcome:
-        return self._run("apply", "--yes", "--no-run")
+    def apply(self, *flags: str) -> Outcome:
+        return self._run("apply", "--yes", "--no-run", *flags)
 
     def destroy(self) -> Outcome:
         return self._run("destroy", "--yes", "--delete-data")

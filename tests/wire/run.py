@@ -44,6 +44,10 @@ class Checks:
             print(f"ok   {what}" if holds else f"FAIL {what}: {told}", flush=True)
         return holds
 
+    def note(self, what: str) -> None:
+        with self._lock:
+            print(f"     {what}", flush=True)
+
 
 class Trial:
     """One blueprint of a kind, taken through all that may happen to it."""
@@ -51,63 +55,82 @@ class Trial:
     def __init__(self, case: Case, kind: str, program: Program, aws: Aws, checks: Checks):
         self.case, self.program, self.aws = case, program, aws
         self.what = f"{kind}, {case.name}"
-        self._checks = checks
+        self.checks = checks
 
     def check(self, holds: bool, what: str, told: object = "") -> bool:
-        return self._checks(holds, f"{self.what}: {what}", told)
+        return self.checks(holds, f"{self.what}: {what}", told)
 
     def run(self) -> None:
         case = self.case
         if case.before:
             case.before(self.aws)
-        self.program.write(case.resources, REGION)
+        self.program.write(case.resources, REGION, case.files)
         if not self._settles("made, every field as it is written"):
             return
         looked = case.look(self.aws) if case.look else None
         for change in case.changes:
-            self._drift(change, looked)
+            looked = self._drift(change, looked)
         if case.other:
             self._rewrite(looked)
+        if case.disown:
+            self._disown(case.disown, looked)
         if case.delete:
             case.delete(self.aws)
             self._is_missed()
         gone = self.program.destroy()
         self.check(gone.code == 0, "destroyed", gone)
 
-    def _settles(self, what: str) -> bool:
+    def _settles(self, what: str, *flags: str) -> bool:
         """Applies; the plan straight after it is to be empty."""
-        applied = self.program.apply()
+        applied = self.program.apply(*flags)
         if applied.code != 0:
             return self.check(False, what, applied)
         left = self.program.plan()
         return self.check(left.code == 0 and not left.steps, what, left)
 
-    def _drift(self, change: Change, looked: object) -> None:
-        what = ", ".join(change.paths)
+    def _drift(self, change: Change, looked: object) -> object:
+        """What AWS says of the subject in the end."""
+        paths = sorted(self.aws.fill(path) for path in change.paths)
+        what = ", ".join(paths)
         change.make(self.aws)
-        action = "replace" if change.replaces else "update"
-        wanted = {SUBJECT: (action, sorted(change.paths))}
+        wanted = {SUBJECT: ("replace" if change.replaces else "update", paths)}
         seen = self.program.plan()
         shown = seen.code == 2 and seen.steps == wanted
         self.check(shown, f"{what} shows", seen)
-        if self._settles(f"{what} restored") and looked is not None and not change.replaces:
-            now = self.case.look(self.aws)
+        settled = self._settles(f"{what} restored")
+        if change.after:
+            change.after(self.aws)
+        if not settled or looked is None:
+            return looked
+        now = self.case.look(self.aws)
+        if not change.replaces:
             self.check(now == looked, f"{what} as before in AWS", difference(looked, now))
+        return now
 
     def _rewrite(self, looked: object) -> None:
         case = self.case
         subject = {**case.subject, **case.other}
-        self.program.write({**case.resources, SUBJECT: subject}, REGION)
+        self.program.write({**case.resources, SUBJECT: subject}, REGION, case.files)
         seen = self.program.plan()
         action, paths = seen.steps.get(SUBJECT, ("keep", []))
+        wanted = "replace" if case.other_replaces else "update"
         for field in case.other:
-            shown = any(covers(field, path) for path in paths)
-            self.check(action == "update" and shown, f"{field} of the blueprint shows", seen)
+            shown = any(covers(case.shows.get(field, field), path) for path in paths)
+            self.check(action == wanted and shown, f"{field} of the blueprint shows", seen)
         self._settles("other values of the blueprint")
-        self.program.write(case.resources, REGION)
+        self.program.write(case.resources, REGION, case.files)
         if self._settles("the first values again") and looked is not None:
             now = case.look(self.aws)
             self.check(now == looked, "as before in AWS", difference(looked, now))
+
+    def _disown(self, disown, looked: object) -> None:
+        disown(self.aws)
+        seen = self.program.plan()
+        refused = seen.code == 1 and f"--adopt {SUBJECT}" in seen.said
+        self.check(refused, "not ours any more, it is refused", seen)
+        if self._settles("adopted", "--adopt", SUBJECT) and looked is not None:
+            now = self.case.look(self.aws)
+            self.check(now == looked, "adopted, as before in AWS", difference(looked, now))
 
     def _is_missed(self) -> None:
         seen = self.program.plan()
@@ -120,6 +143,9 @@ def difference(before: object, after: object, path: str = "") -> str:
     if isinstance(before, dict) and isinstance(after, dict):
         keys = sorted(before.keys() | after.keys())
         each = (difference(before.get(k), after.get(k), f"{path}.{k}") for k in keys)
+        return "; ".join(told for told in each if told)
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        each = (difference(*both, f"{path}.{i}") for i, both in enumerate(zip(before, after)))
         return "; ".join(told for told in each if told)
     return "" if before == after else f"{path.strip('.')} was {before!r} and is {after!r}"
 
@@ -152,7 +178,7 @@ def attempt(trial: Trial) -> None:
     except Exception as error:  # One broken case is not to hide the others.
         place = traceback.extract_tb(error.__traceback__)[-1]
         trial.check(False, "ran to its end", f"{error!r} at {place.filename}:{place.lineno}")
-    print(f"     {trial.what} took {time.monotonic() - started:.1f} s", flush=True)
+    trial.checks.note(f"{trial.what} took {time.monotonic() - started:.1f} s")
 
 
 def main() -> int:
@@ -178,9 +204,10 @@ def main() -> int:
                 name = f"wire-{kind}-{case.name}".replace(" ", "-")
                 program = Program(arguments.pipeline, arguments.endpoint, Path(folder), name)
                 aws = Aws(arguments.endpoint, arguments.emulator)
-                waiting.append(pool.submit(attempt, Trial(case, kind, program, aws, checks)))
-        for each in waiting:
-            each.result()
+                waiting.append(Trial(case, kind, program, aws, checks))
+        waiting.sort(key=lambda trial: not trial.case.slow)
+        for _ in pool.map(attempt, waiting):
+            pass
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed or not checks.passed else 0
 

@@ -19,7 +19,7 @@ def describe_all(describe, destination):
     if extended is None:
         return description
     extended.update({key: config[key] for key in _LEFT_OUT if key in config})
-    backup = config.get("S3BackupConfiguration") or config.get("S3BackupUpdate")
+    backup = {**(config.get("S3BackupConfiguration") or {}), **(config.get("S3BackupUpdate") or {})}
     if backup:
         extended["S3BackupDescription"] = backup
     if extended.get("ProcessingConfiguration"):
@@ -60,13 +60,17 @@ def check_new(create, data):
 
 @wrap(firehose, "_update_destination")
 def check_update(update, data):
-    """As above, for what the update makes of the destination."""
+    """As above, for what the update makes of the destination. AWS merges an update of the backup into it;
+    ministack forgets the update before."""
     stream = firehose._streams.get(data.get("DeliveryStreamName", ""))
     sent = data.get("ExtendedS3DestinationUpdate")
     if stream and sent and stream["destinations"]:
-        refusal = _refuse({**stream["destinations"][0]["config"], **sent})
+        config = stream["destinations"][0]["config"]
+        refusal = _refuse({**config, **sent})
         if refusal:
             return refusal
+        if config.get("S3BackupUpdate") and sent.get("S3BackupUpdate"):
+            sent["S3BackupUpdate"] = {**config["S3BackupUpdate"], **sent["S3BackupUpdate"]}
     return update(data)
 
 

@@ -1,5 +1,7 @@
 """Glue's catalog."""
 
+import uuid
+
 from ministack.core.responses import error_response_json
 from ministack.services import glue
 
@@ -66,11 +68,23 @@ def _write_database(database, sent):
 
 @wrap(glue, "_create_table")
 def fill_new_table(create, data):
-    """AWS reports a retention of 0 and no empty description."""
+    """AWS reports a retention of 0 and no empty description, and makes an Iceberg table's first metadata file."""
     response = create(data)
     if response[0] == 200:
         _write_table(data)
+        if (data.get("OpenTableFormatInput") or {}).get("IcebergInput"):
+            _begin_iceberg(glue._tables[f"{data['DatabaseName']}/{data['TableInput']['Name']}"])
     return response
+
+
+def _begin_iceberg(table):
+    """The catalog's half of it: there is no file behind `metadata_location` here."""
+    folder = table["StorageDescriptor"].get("Location", "").rstrip("/")
+    table["Parameters"] = {
+        **table["Parameters"],
+        "table_type": "ICEBERG",
+        "metadata_location": f"{folder}/metadata/00000-{uuid.uuid4()}.metadata.json",
+    }
 
 
 @wrap(glue, "_update_table")

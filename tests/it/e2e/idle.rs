@@ -8,7 +8,7 @@ fn a_cluster_that_ended_itself_is_no_change_and_the_next_due_job_starts_one() {
     let machine = Machine::start();
     let project = Project::small_on(&machine, "idle");
     project.apply().code(0).says(&["say | a word"]);
-    machine.advance(14_401);
+    project.outside("advance(14_401)");
     project.outside("wait(lambda: clusters('NAME-spark', ['TERMINATED']))");
 
     project.plan().code(0).answers(&["spark  dormant; starts when a job runs", "Nothing to do"]);

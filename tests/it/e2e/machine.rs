@@ -46,6 +46,10 @@ impl Machine {
         Self { state, folder, endpoint, guard }
     }
 
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// The Python of the local AWS, which has boto3 and pyarrow.
     pub fn python(&self) -> Command {
         let server = fs::read_to_string(self.state.join("pipeline/local/server.json"));
@@ -67,11 +71,6 @@ impl Machine {
         let out = String::from_utf8_lossy(&ended.stdout);
         let last = out.lines().last().unwrap_or("null");
         serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {out}"))
-    }
-
-    /// Lets time pass for clusters.
-    pub fn advance(&self, seconds: u32) {
-        self.outside(&format!("advance({seconds})"));
     }
 }
 

@@ -30,8 +30,18 @@ def answer(value):
 
 
 def advance(seconds):
-    body = json.dumps({"advance_seconds": seconds}).encode()
-    request = urllib.request.Request(ENDPOINT + "/_local/clock", body, {"Content-Type": "application/json"})
+    """Lets time pass for clusters."""
+    _control("clock", {"advance_seconds": seconds})
+
+
+def pace(start_seconds):
+    """How long clusters take to start from now on."""
+    _control("pace", {"cluster_start_seconds": start_seconds})
+
+
+def _control(path, body):
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{ENDPOINT}/_local/{path}", json.dumps(body).encode(), headers)
     urllib.request.urlopen(request).read()
 
 

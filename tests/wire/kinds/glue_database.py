@@ -1,6 +1,6 @@
 """`glue-database`"""
 
-from case import OTHER_TAGS, TAGS, Aws, Case, Change, change, tag_changes, without
+from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, Change, change, tag_changes, without
 
 KIND = "glue-database"
 UNREACHABLE = {"name": "it is the identity"}
@@ -38,7 +38,8 @@ def _untag(aws: Aws, keys: list) -> None:
 
 def _look(aws: Aws):
     told = aws.glue.get_database(Name=NAME)["Database"]
-    return without([told, aws.glue.get_tags(ResourceArn=_arn(aws))["Tags"]], "CreateTime")
+    tags = aws.glue.get_tags(ResourceArn=_arn(aws))["Tags"]
+    return without({"database": told, "tags": tags}, "CreateTime")
 
 
 def _lost(key: str):
@@ -75,6 +76,7 @@ CASES = [
             *tag_changes(_tag, _untag),
         ],
         look=_look,
+        disown=lambda aws: _untag(aws, [OWNER_TAG]),
         delete=lambda aws: aws.glue.delete_database(Name=NAME),
     )
 ]

@@ -1,6 +1,6 @@
 """`kinesis-stream`"""
 
-from case import OTHER_TAGS, TAGS, Aws, Case, change, tag_changes, without
+from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, change, tag_changes, without
 
 KIND = "kinesis-stream"
 UNREACHABLE = {"name": "it is the identity"}
@@ -20,7 +20,7 @@ def _look(name: str):
     def look(aws: Aws):
         told = aws.kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
         tags = aws.kinesis.list_tags_for_stream(StreamName=name)["Tags"]
-        return without([told, tags])
+        return without({"stream": told, "tags": tags})
 
     return look
 
@@ -97,6 +97,7 @@ CASES = [
             *tag_changes(_tag, _untag),
         ],
         look=_look(NAME),
+        disown=lambda aws: _untag(aws, [OWNER_TAG]),
         delete=_delete(NAME),
     ),
     Case(

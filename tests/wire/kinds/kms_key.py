@@ -2,14 +2,13 @@
 
 import json
 
-from case import OTHER_TAGS, TAGS, Aws, Case, change, pairs, tag_changes, without
+from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, change, document, pairs, tag_changes, without
 
 KIND = "kms-key"
 UNREACHABLE = {}
 SETTLED = {"name": "another name is another key"}
 NAME = "wire-key"
 ALIAS = f"alias/{NAME}"
-VOLATILE = ("CreationDate", "NextRotationDate")
 
 
 def _policy(action: str, who: str = "${account}") -> dict:
@@ -36,16 +35,15 @@ def _untag(aws: Aws, keys: list) -> None:
 def _look(alias: str):
     def look(aws: Aws):
         key = _id(aws, alias)
-        return without(
-            [
-                aws.kms.describe_key(KeyId=key)["KeyMetadata"],
-                json.loads(aws.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]),
-                {**aws.kms.get_key_rotation_status(KeyId=key), "ResponseMetadata": None},
-                aws.kms.list_resource_tags(KeyId=key)["Tags"],
-                [each["AliasName"] for each in aws.kms.list_aliases(KeyId=key)["Aliases"]],
-            ],
-            *VOLATILE,
-        )
+        policy = aws.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+        told = {
+            "key": aws.kms.describe_key(KeyId=key)["KeyMetadata"],
+            "policy": document(json.loads(policy)),
+            "rotation": aws.kms.get_key_rotation_status(KeyId=key),
+            "tags": aws.kms.list_resource_tags(KeyId=key)["Tags"],
+            "aliases": [each["AliasName"] for each in aws.kms.list_aliases(KeyId=key)["Aliases"]],
+        }
+        return without(told, "CreationDate", "NextRotationDate", "ResponseMetadata")
 
     return look
 
@@ -106,6 +104,7 @@ CASES = [
             *tag_changes(_tag, _untag),
         ],
         look=_look(ALIAS),
+        disown=lambda aws: _untag(aws, [OWNER_TAG]),
         delete=_delete(ALIAS),
     ),
     Case(

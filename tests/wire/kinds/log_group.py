@@ -1,6 +1,6 @@
 """`log-group`"""
 
-from case import OTHER_TAGS, TAGS, Aws, Case, change, tag_changes, without
+from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, change, tag_changes, without
 
 KIND = "log-group"
 UNREACHABLE = {
@@ -18,7 +18,7 @@ def _look(name: str):
     def look(aws: Aws):
         told = aws.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         tags = aws.logs.list_tags_for_resource(resourceArn=aws.arn("logs", f"log-group:{name}"))
-        return without([told, tags["tags"]], "creationTime")
+        return without({"groups": told, "tags": tags["tags"]}, "creationTime")
 
     return look
 
@@ -65,6 +65,7 @@ CASES = [
             *tag_changes(_tag, _untag),
         ],
         look=_look(NAME),
+        disown=lambda aws: _untag(aws, [OWNER_TAG]),
         delete=_delete(NAME),
     ),
     Case(
