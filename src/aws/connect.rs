@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -58,13 +59,20 @@ pub(super) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ATTEMPT).build()
 }
 
+/// What stands still is given up where there is much to send, as S3 has: elsewhere it only waits
+/// for its turn.
+pub(super) fn stalls() -> StalledStreamProtectionConfig {
+    StalledStreamProtectionConfig::enabled().upload_enabled(false).build()
+}
+
 async fn config(target: &Target) -> Result<SdkConfig, Fault> {
     let (region, client) = (Region::new(target.region.clone()), http_client()?);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region.clone())
         .http_client(client.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts());
+        .timeout_config(timeouts())
+        .stalled_stream_protection(stalls());
     if let Some(profile) = &target.profile {
         // The default chain would take keys in the environment first, whatever their account.
         let around = ProviderConfig::without_region().with_region(Some(region));

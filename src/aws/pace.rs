@@ -87,11 +87,6 @@ const LIMITS: &[Limit] = &[
     Limit { service: "GraniteServiceVersion", operations: &["PutMetricAlarm"], per_second: 2.5 },
     Limit { service: "AWSGlue", operations: &[], per_second: 10.0 },
     Limit { service: "iam", operations: &[], per_second: 15.0 },
-    Limit {
-        service: "sns",
-        operations: &["TagResource", "UntagResource", "ListTagsForResource"],
-        per_second: 8.0,
-    },
 ];
 
 /// A second's worth may go at once; after that they go at the limit's rate.
@@ -239,8 +234,6 @@ mod tests {
         let _ = aws_sdk_cloudwatch::Client::new(&config).describe_alarms().send().await;
         let _ = aws_sdk_glue::Client::new(&config).get_databases().send().await;
         let _ = aws_sdk_iam::Client::new(&config).get_role().role_name("a").send().await;
-        let sns = aws_sdk_sns::Client::new(&config);
-        let _ = sns.list_tags_for_resource().resource_arn("a").send().await;
         let heard = aws.heard.lock().expect("no holder panics");
         let found: Vec<_> = heard.iter().map(|target| limit(target.as_ref()?)).collect();
         assert!(found.iter().all(Option::is_some), "{heard:?}");
