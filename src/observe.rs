@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::{join, join_all};
 
 use crate::blueprint::{Desired, Id};
-use crate::cloud::{Cloud, Fault, Owned};
+use crate::cloud::{Class, Cloud, Fault, Owned};
 use crate::kind::{Live, Name, Place};
 use crate::plan::{Snapshot, Stray};
 
@@ -41,9 +41,13 @@ async fn nodes(cloud: &dyn Cloud, desired: &Desired) -> Result<Found, Vec<Unknow
     }
     let looks = by_kind.iter().map(|(kind, (_, identities))| cloud.observe(kind, identities));
     let answers = join_all(looks).await;
-    let ids = by_kind.into_values().flat_map(|(ids, _)| ids);
     let (mut found, mut unknown) = (Found::new(), Vec::new());
-    for (id, answer) in ids.zip(answers.into_iter().flatten()) {
+    let each = by_kind.into_values().zip(answers).flat_map(|((ids, _), answers)| {
+        // Without its answer a resource is unknown, and that is not the same as absent.
+        let none = Fault::new(Class::Broken, "observe", "no answer came for it");
+        ids.into_iter().zip(answers.into_iter().chain(std::iter::repeat(Err(none))))
+    });
+    for (id, answer) in each {
         match answer {
             Ok(live) => {
                 found.insert(id, live);

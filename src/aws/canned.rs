@@ -1,6 +1,7 @@
 //! An AWS that answers what a test tells it to, behind the SDK as it is.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -13,11 +14,22 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use aws_types::sdk_config::TimeSource;
 
 use super::{connect, pace};
 
 /// The service and operation of each request, where it names them.
-pub type Heard = Arc<Mutex<Vec<Option<(String, String)>>>>;
+pub type Heard = Arc<Mutex<Vec<Option<pace::Target>>>>;
+
+/// The time of a test that does not wait for it.
+#[derive(Debug)]
+struct Paused(tokio::time::Instant);
+
+impl TimeSource for Paused {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + self.0.elapsed()
+    }
+}
 
 /// One answer to every request, and the targets of those that came.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +55,8 @@ impl Canned {
             .http_client(client)
             .retry_config(aws_config::retry::RetryConfig::disabled())
             .timeout_config(connect::timeouts())
+            .stalled_stream_protection(connect::stalls())
+            .time_source(Paused(tokio::time::Instant::now()))
             .build()
     }
 }

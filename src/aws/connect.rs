@@ -59,6 +59,12 @@ pub(super) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ATTEMPT).build()
 }
 
+/// What stands still is given up where there is much to send, as S3 has: elsewhere it only waits
+/// for its turn.
+pub(super) fn stalls() -> StalledStreamProtectionConfig {
+    StalledStreamProtectionConfig::enabled().upload_enabled(false).build()
+}
+
 async fn config(target: &Target) -> Result<SdkConfig, Fault> {
     let (region, client) = (Region::new(target.region.clone()), http_client()?);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -66,8 +72,7 @@ async fn config(target: &Target) -> Result<SdkConfig, Fault> {
         .http_client(client.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts())
-        // A call that is held back for its turn sends nothing, and is not stalled.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        .stalled_stream_protection(stalls());
     if let Some(profile) = &target.profile {
         // The default chain would take keys in the environment first, whatever their account.
         let around = ProviderConfig::without_region().with_region(Some(region));

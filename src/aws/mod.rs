@@ -9,6 +9,7 @@ pub mod pace;
 
 use std::sync::Arc;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_sdk_iam::types::RoleDetail;
 use aws_types::SdkConfig;
 use tokio::sync::OnceCell;
@@ -31,6 +32,7 @@ impl Aws {
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config)
             .force_path_style(self.config.endpoint_url().is_some())
+            .stalled_stream_protection(StalledStreamProtectionConfig::enabled().build())
             .build();
         aws_sdk_s3::Client::from_conf(config)
     }

@@ -87,11 +87,6 @@ const LIMITS: &[Limit] = &[
     Limit { service: "GraniteServiceVersion", operations: &["PutMetricAlarm"], per_second: 2.5 },
     Limit { service: "AWSGlue", operations: &[], per_second: 10.0 },
     Limit { service: "iam", operations: &[], per_second: 15.0 },
-    Limit {
-        service: "sns",
-        operations: &["TagResource", "UntagResource", "ListTagsForResource"],
-        per_second: 8.0,
-    },
 ];
 
 /// A second's worth may go at once; after that they go at the limit's rate.
@@ -181,7 +176,10 @@ fn wait(buckets: &Buckets, request: &HttpRequest, now: Instant) -> Duration {
     buckets.entry((index, shared)).or_insert_with(fresh).take(limit.per_second, now)
 }
 
-fn limit((service, operation): &(String, String)) -> Option<(usize, &'static Limit)> {
+/// A service and one of its operations.
+pub(super) type Target = (String, String);
+
+fn limit((service, operation): &Target) -> Option<(usize, &'static Limit)> {
     LIMITS.iter().enumerate().find(|(_, limit)| {
         service.starts_with(limit.service)
             && (limit.operations.is_empty() || limit.operations.contains(&operation.as_str()))
@@ -190,7 +188,7 @@ fn limit((service, operation): &(String, String)) -> Option<(usize, &'static Lim
 
 /// Service and operation as the protocol names them: `X-Amz-Target: Kinesis_20131202.CreateStream`,
 /// `/service/GraniteServiceVersion20100801/operation/PutMetricAlarm`, or a query form's `Action`.
-pub(super) fn target(request: &HttpRequest) -> Option<(String, String)> {
+pub(super) fn target(request: &HttpRequest) -> Option<Target> {
     if let Some(target) = request.headers().get("x-amz-target") {
         let (service, operation) = target.rsplit_once('.')?;
         return Some((service.to_owned(), operation.to_owned()));
@@ -236,8 +234,6 @@ mod tests {
         let _ = aws_sdk_cloudwatch::Client::new(&config).describe_alarms().send().await;
         let _ = aws_sdk_glue::Client::new(&config).get_databases().send().await;
         let _ = aws_sdk_iam::Client::new(&config).get_role().role_name("a").send().await;
-        let sns = aws_sdk_sns::Client::new(&config);
-        let _ = sns.list_tags_for_resource().resource_arn("a").send().await;
         let heard = aws.heard.lock().expect("no holder panics");
         let found: Vec<_> = heard.iter().map(|target| limit(target.as_ref()?)).collect();
         assert!(found.iter().all(Option::is_some), "{heard:?}");

@@ -162,7 +162,7 @@ pub struct Doing {
     pub yes: bool,
 
     /// How many resources are worked on at once
-    #[arg(long, value_name = "N", default_value_t = crate::apply::PARALLEL)]
+    #[arg(long, value_name = "N", default_value_t = crate::apply::PARALLEL, value_parser = some)]
     pub parallelism: usize,
 }
 
@@ -283,7 +283,27 @@ pub enum Local {
     Stop,
 }
 
+fn some(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "write a whole number, 1 or more".into())
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     if name.is_empty() { Err("write NAME=VALUE".into()) } else { Ok((name.into(), value.into())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_at_once_is_refused() {
+        for (number, taken) in
+            [("1", true), ("500", true), ("0", false), ("-1", false), ("x", false)]
+        {
+            let words = ["pipeline", "apply", "a.yaml", &format!("--parallelism={number}")];
+            assert_eq!(Args::try_parse_from(words).is_ok(), taken, "{number}");
+        }
+    }
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use crate::blueprint::Id;
 use crate::jobs::{Artifacts, Due, Records, due};
@@ -36,13 +39,20 @@ pub async fn run(command: &Plan, args: &Args) -> Result<Exit, Error> {
     answer(&shown);
     if let Some(path) = &command.out {
         let saved = Saved::new(&session, &planned, choice.clone())?;
-        fs::write(path, saved.text()).map_err(file(format!("write {}", path.display())))?;
+        write(path, &saved.text()).map_err(file(format!("write {}", path.display())))?;
     }
     if !planned.plan.refusals.is_empty() {
         return Ok(Exit::Failed);
     }
     let changes = !planned.plan.is_noop() || proposal.due().next().is_some();
     Ok(if command.detailed_exitcode && changes { Exit::Changes } else { Exit::Done })
+}
+
+/// For the user alone: a saved plan holds the blueprint and its variables, secrets among them.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::File::options();
+    let file = file.write(true).create(true).truncate(true).mode(0o600).open(path);
+    file?.write_all(text.as_bytes())
 }
 
 /// Looks, and plans.
@@ -88,5 +98,20 @@ impl Planned {
             plan: &self.plan,
             jobs: &self.jobs,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_saved_plan_is_for_the_user_alone() {
+        let path = std::env::temp_dir().join(format!("pipeline-plan-{}", std::process::id()));
+        write(&path, "{}").expect("there is room");
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::remove_file(path).expect("it is there");
     }
 }

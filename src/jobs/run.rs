@@ -231,7 +231,17 @@ impl Jobs<'_> {
             Outcome::Failed(Stop::Failed(why) | Stop::TimedOut(why) | Stop::Unresolved(why)) => {
                 Err(WhyFailed::Cluster(why).into())
             }
-            other => Err(WhyFailed::Cluster(format!("{other:?}")).into()),
+            Outcome::Failed(Stop::Stuck(paths)) => {
+                let why = format!("AWS does not change its {}", paths.join(", "));
+                Err(WhyFailed::Cluster(why).into())
+            }
+            Outcome::Failed(Stop::NotOurs(owner)) => {
+                let whose = owner.unwrap_or_else(|| "nobody that we know".into());
+                Err(WhyFailed::Cluster(format!("it belongs to {whose}")).into())
+            }
+            Outcome::Skipped(_) | Outcome::Interrupted => {
+                Err(WhyFailed::Cluster("it was not reached".into()).into())
+            }
         }
     }
 

@@ -37,6 +37,12 @@ impl Rule {
             .split('.')
             .all(|want| steps.next().is_some_and(|step| want == "*" || want == step))
     }
+
+    /// Whether it speaks of something in `path` too: of all that is said there or of a part.
+    pub fn concerns(&self, path: &str) -> bool {
+        let mut steps = self.path.split('.').zip(path.split('.'));
+        steps.all(|(want, step)| want == "*" || want == step)
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +60,20 @@ mod tests {
             ("groups", "groups.core.count", true),
         ] {
             assert_eq!(replace(rule).covers(path), covered, "{rule} covers {path}");
+        }
+    }
+
+    #[test]
+    fn a_rule_concerns_what_it_covers_and_what_holds_its_path() {
+        for (path, concerned) in [
+            ("users", true),
+            ("users.ann", true),
+            ("users.ann.password", true),
+            ("users.ann.password.0", true),
+            ("users.ann.name", false),
+            ("user", false),
+        ] {
+            assert_eq!(secret("users.*.password").concerns(path), concerned, "{path}");
         }
     }
 }

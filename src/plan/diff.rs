@@ -136,7 +136,8 @@ fn push(after: Value, before: Value, path: &[String], rules: &[Rule], out: &mut 
         return;
     }
     let effect = if marked(Mark::Replace) { Effect::Replace } else { Effect::Update };
-    let secret = marked(Mark::Secret);
+    // A value that appears or goes as a whole takes its secrets along.
+    let secret = rules.iter().any(|rule| rule.mark == Mark::Secret && rule.concerns(&path));
     out.push(Change { path, before, after, effect, secret });
 }
 
@@ -214,6 +215,20 @@ mod tests {
         );
         assert!(found.replaces());
         assert!(found.0[1].secret && !found.0[0].secret);
+    }
+
+    #[test]
+    fn what_holds_a_secret_is_one_where_it_comes_or_goes_as_a_whole() {
+        let user = json!({"user": {"name": "ann", "password": "x"}});
+        for (desired, live) in
+            [(&user, json!({"user": null})), (&json!({"user": {}}), user.clone())]
+        {
+            let found = diff(desired, &live, &[secret("user.password")]);
+            let shown = found.0.iter().filter(|change| !change.secret);
+            assert!(shown.clone().all(|change| !change.before.to_string().contains("\"x\"")));
+            assert!(shown.clone().all(|change| !change.after.to_string().contains("\"x\"")));
+            assert!(found.0.iter().any(|change| change.secret));
+        }
     }
 
     #[test]

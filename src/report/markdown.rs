@@ -2,7 +2,7 @@
 
 use crate::plan::{Action, Reason, Step};
 
-use super::text::{refused, summary, values, written};
+use super::text::{refused, shown, summary, values};
 use super::{Proposal, sign};
 
 /// A comment on a pull request takes 65,536 characters.
@@ -37,7 +37,7 @@ fn parts<'a>(proposal: &'a Proposal<'_>) -> impl Iterator<Item = String> + 'a {
         .chain(jobs)
         .chain(head)
         .chain(proposal.plan.changes().map(row))
-        .chain(proposal.plan.changes().map(details))
+        .chain(proposal.plan.changes().map(|step| details(proposal, step)))
 }
 
 fn row(step: &Step) -> String {
@@ -46,7 +46,7 @@ fn row(step: &Step) -> String {
     format!("| {glyph} {word}{lost} | `{}` | {} | `{}` |\n", step.id, step.kind, step.identity)
 }
 
-fn details(step: &Step) -> String {
+fn details(proposal: &Proposal<'_>, step: &Step) -> String {
     let rows: String = match &step.action {
         Action::Update(diff) | Action::Replace(Reason::Fields(diff)) => diff
             .0
@@ -56,9 +56,10 @@ fn details(step: &Step) -> String {
                 format!("- {}: {before}\n+ {}: {after}\n", change.path, change.path)
             })
             .collect(),
-        Action::Create(_) => {
-            written(&step.spec).iter().map(|(path, value)| format!("+ {path}: {value}\n")).collect()
-        }
+        Action::Create(_) => shown(proposal, step)
+            .iter()
+            .map(|(path, value)| format!("+ {path}: {value}\n"))
+            .collect(),
         _ => return String::new(),
     };
     format!(

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use crate::blueprint::Protect;
+use crate::kind::Mark;
 use crate::plan::diff::{Change, Diff, Effect};
 use crate::plan::{Action, Reason, Refusal, Step};
 
@@ -23,14 +24,14 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
     let width = proposal.plan.changes().map(|step| step.id.as_str().len()).max().unwrap_or(0);
     let (strays, steps): (Vec<_>, Vec<_>) = proposal.plan.changes().partition(|step| step.stray);
     for step in steps {
-        out += &one(step, width, style, detail);
+        out += &one(proposal, step, width, style, detail);
     }
     if !strays.is_empty() {
         let gap = if strays.len() < proposal.plan.changes().count() { "\n" } else { "" };
         out += gap;
         out += "Ours by their tag, and no longer in the blueprint:\n";
         for step in strays {
-            out += &one(step, width, style, detail);
+            out += &one(proposal, step, width, style, detail);
         }
     }
     out += &notes(proposal, style);
@@ -47,7 +48,7 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
     out
 }
 
-fn one(step: &Step, width: usize, style: Style, detail: Detail) -> String {
+fn one(proposal: &Proposal<'_>, step: &Step, width: usize, style: Style, detail: Detail) -> String {
     let (glyph, word) = sign(&step.action);
     let id = style.name(&format!("{:width$}", step.id.as_str()));
     let mut out =
@@ -69,7 +70,7 @@ fn one(step: &Step, width: usize, style: Style, detail: Detail) -> String {
         _ => {}
     }
     if matches!(step.action, Action::Create(_)) && detail == Detail::EveryField {
-        for (path, value) in written(&step.spec) {
+        for (path, value) in shown(proposal, step) {
             let _ = writeln!(out, "      {path}: {}", show(&value));
         }
     }
@@ -87,10 +88,13 @@ fn fields(diff: &Diff, style: Style) -> String {
     diff.0.iter().map(line).collect()
 }
 
+/// Stands for a value that is never shown.
+const SECRET: &str = "(secret)";
+
 /// A change's two values as they are shown.
 pub fn values(change: &Change) -> (String, String) {
     if change.secret {
-        return ("(secret)".into(), "(secret)".into());
+        return (SECRET.into(), SECRET.into());
     }
     (show(&change.before), show(&change.after))
 }
@@ -107,6 +111,17 @@ fn show(value: &Value) -> String {
 pub fn written(spec: &Value) -> Vec<(String, Value)> {
     let mut out = Vec::new();
     collect(spec, String::new(), &mut out);
+    out
+}
+
+/// The fields of what is created, as they are shown.
+pub fn shown(proposal: &Proposal<'_>, step: &Step) -> Vec<(String, Value)> {
+    let mut out = written(&step.spec);
+    let rules = proposal.desired.nodes.get(&step.id).map_or(&[][..], |node| node.kind.rules());
+    let secret = |path: &str| rules.iter().any(|r| r.mark == Mark::Secret && r.concerns(path));
+    for (_, value) in out.iter_mut().filter(|(path, _)| secret(path)) {
+        *value = SECRET.into();
+    }
     out
 }
 
@@ -206,5 +221,55 @@ pub fn refused(refusal: &Refusal) -> String {
              hint: make it as the blueprint says by hand, or use another name"
         ),
         Refusal::Malformed { id, why } => format!("`{id}`: with its references filled in, {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blueprint::load::{Choice, load};
+    use crate::kind::{Kind, Place};
+    use crate::plan::{Choice as Wish, Snapshot, plan as plan_of};
+    use crate::report::markdown;
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    const BLUEPRINT: &str = "
+name: shop
+region: eu-west-1
+resources:
+  spark:
+    kind: emr-cluster
+    name: spark
+    release: emr-7.5.0
+    lifecycle: persistent
+    service_role: emr
+    instance_profile: nodes
+    primary: {type: m5.xlarge}
+    security_configuration: kerberised
+    kerberos: {realm: EC2.INTERNAL, kdc_admin_password: hunter2}
+";
+
+    #[test]
+    fn a_secret_is_not_shown_where_every_field_is() {
+        let kinds = crate::resources::KINDS.iter().map(|driver| *driver as &dyn Kind);
+        let kinds: Vec<_> = kinds.collect();
+        let loaded = load(Path::new("a.yaml"), BLUEPRINT, &Choice::default(), &kinds);
+        let desired = loaded.unwrap_or_else(|problems| panic!("{problems:?}")).desired;
+        let place = Place {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            owner: desired.owner.clone(),
+        };
+        let (found, strays) = (BTreeMap::new(), Vec::new());
+        let snapshot = Snapshot { place: place.clone(), found, strays };
+        let made = plan_of(&desired, &snapshot, &Wish::default());
+        let jobs = BTreeMap::new();
+        let proposal = Proposal { desired: &desired, place: &place, plan: &made, jobs: &jobs };
+        let shown = plan(&proposal, Style::Plain, Detail::EveryField);
+        assert!(shown.contains("kerberos.kdc_admin_password: (secret)"), "{shown}");
+        let comment = markdown::plan(&proposal);
+        assert!(!(shown + &comment).contains("hunter2"), "{comment}");
     }
 }

@@ -11,6 +11,7 @@ use crate::aws::{Aws, During, absent};
 use crate::cloud::{Class, Fault};
 use crate::kind::place::OWNER_TAG;
 use crate::kind::rule::replace;
+use crate::kind::values::tags::unwanted;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
@@ -223,8 +224,7 @@ impl GlueDatabase {
 
     async fn update_tags(&self, aws: &Aws, live: &BTreeMap<String, String>) -> Result<(), Fault> {
         let (api, arn) = (Client::new(&aws.config), arn(self.name.as_str(), &aws.place));
-        let gone: Vec<_> =
-            live.keys().filter(|key| !self.tags.contains_key(*key)).cloned().collect();
+        let gone = unwanted(&self.tags, live);
         if !gone.is_empty() {
             let call = api.untag_resource().resource_arn(&arn).set_tags_to_remove(Some(gone));
             call.send().await.during("glue:UntagResource")?;

@@ -13,6 +13,7 @@ use crate::aws::{Aws, During, absent};
 use crate::cloud::{Class, Fault};
 use crate::kind::rule::replace;
 use crate::kind::values::key::same_key;
+use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
@@ -159,11 +160,11 @@ impl Resource for KinesisStream {
             retention_hours: stream.retention_period_hours().unsigned_abs(),
             key: stream.key_id().map_or_else(none, str::to_owned),
             shard_metrics: metrics.map(|metric| metric.as_str().to_owned()).collect(),
-            tags: tags
-                .tags()
-                .iter()
-                .map(|t| (t.key().into(), t.value().unwrap_or_default().into()))
-                .collect(),
+            tags: without_aws(
+                tags.tags()
+                    .iter()
+                    .map(|t| (t.key().to_owned(), t.value().unwrap_or_default().to_owned())),
+            ),
         };
         let phase = match stream.stream_status() {
             StreamStatus::Active => Phase::Ready,
@@ -261,8 +262,7 @@ fn metric_names(metrics: &BTreeSet<String>) -> Vec<MetricsName> {
 impl KinesisStream {
     async fn update_tags(&self, aws: &Aws, live: &BTreeMap<String, String>) -> Result<(), Fault> {
         let api = Client::new(&aws.config);
-        let gone: Vec<_> =
-            live.keys().filter(|key| !self.tags.contains_key(*key)).cloned().collect();
+        let gone = unwanted(&self.tags, live);
         if !gone.is_empty() {
             let call = api
                 .remove_tags_from_stream()
@@ -292,7 +292,7 @@ impl KinesisStream {
     /// A call at most doubles or halves the shards; the next look finds what is left to do.
     async fn reshard(&self, aws: &Aws, open: u32) -> Result<(), Fault> {
         let wanted = self.shards.unwrap_or(open);
-        let step = wanted.clamp(open.div_ceil(2), open * 2);
+        let step = wanted.clamp(open.div_ceil(2), open.saturating_mul(2));
         let call = Client::new(&aws.config).update_shard_count().stream_name(self.name.as_str());
         let call =
             call.target_shard_count(step.cast_signed()).scaling_type(ScalingType::UniformScaling);

@@ -19,6 +19,7 @@ use crate::aws::{Aws, During, absent};
 use crate::cloud::{Class, Fault};
 use crate::kind::place::{ID_TAG, OWNER_TAG};
 use crate::kind::values::policy::Policy;
+use crate::kind::values::tags::unwanted;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place};
 use crate::plan::diff::Diff;
 
@@ -435,8 +436,7 @@ impl KmsKey {
     async fn update_tags(&self, api: &Client, id: &str, live: &Self) -> Result<(), Fault> {
         let call = api.tag_resource().key_id(id).set_tags(Some(tag_list(&self.all_tags())?));
         call.send().await.during("kms:TagResource")?;
-        let gone: Vec<_> =
-            live.tags.keys().filter(|key| !self.tags.contains_key(*key)).cloned().collect();
+        let gone = unwanted(&self.tags, &live.tags);
         if !gone.is_empty() {
             let call = api.untag_resource().key_id(id).set_tag_keys(Some(gone));
             call.send().await.during("kms:UntagResource")?;

@@ -23,6 +23,7 @@ use crate::cloud::{Class, Fault};
 use crate::kind::rule::replace;
 use crate::kind::values::key::same_key;
 use crate::kind::values::or_none::OrNone;
+use crate::kind::values::tags::unwanted;
 use crate::kind::{Flaw, Live, Name, Outputs, Place, Rule};
 use crate::plan::diff::Diff;
 
@@ -293,8 +294,7 @@ impl FirehoseStream {
 
     async fn update_tags(&self, aws: &Aws, live: &BTreeMap<String, String>) -> Result<(), Fault> {
         let (api, name) = (Client::new(&aws.config), self.name.as_str());
-        let gone: Vec<_> =
-            live.keys().filter(|key| !self.tags.contains_key(*key)).cloned().collect();
+        let gone = unwanted(&self.tags, live);
         if !gone.is_empty() {
             let call = api.untag_delivery_stream().delivery_stream_name(name);
             let call = call.set_tag_keys(Some(gone));
