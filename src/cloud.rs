@@ -95,6 +95,9 @@ pub struct Fault {
     pub request_id: Option<String>,
 }
 
+/// Where credentials are looked for, as an operation; no call is made without them.
+pub const CREDENTIALS: &str = "credentials";
+
 /// What may be done about a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

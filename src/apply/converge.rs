@@ -68,7 +68,7 @@ fn spec(
     })
 }
 
-/// Refusals of one class in a row, and since when: patience with one is no patience with another.
+/// Refusals in a row, and since when they are of one class: each class has its own patience.
 struct Trouble {
     class: Class,
     refusals: u32,
@@ -118,6 +118,9 @@ impl Work<'_> {
                         Ok(()) => {
                             self.remember(&call);
                             trouble = None;
+                            if call == Call::Create {
+                                self.complete().await;
+                            }
                         }
                         Err(fault) => {
                             self.refused(&call, live.as_ref(), fault, &mut trouble).await?
@@ -138,6 +141,20 @@ impl Work<'_> {
             live,
             memory: &self.memory,
         })
+    }
+
+    /// What a create leaves to be changed goes out at once. Whatever comes of it, the next look
+    /// judges.
+    async fn complete(&mut self) {
+        let Some(spec) = self.spec.as_ref().map(Resolved::value) else { return };
+        let Some(created) = self.kind.created(spec) else { return };
+        let outputs = self.kind.predict(spec, self.run.place);
+        let live = Live { spec: created, outputs, phase: Phase::Ready };
+        let Move::Call(call @ Call::Update(_)) = self.next(Some(&live)) else { return };
+        self.run.reporter.tell(&Event::Calling(self.step, &call));
+        if self.call(&call, Some(&live)).await.is_ok() {
+            self.remember(&call);
+        }
     }
 
     async fn look(&self) -> Result<Option<Live>, Stop> {
@@ -219,7 +236,10 @@ impl Work<'_> {
         let now = Instant::now();
         let trouble = match trouble {
             Some(same) if same.class == fault.class => same,
-            other => other.insert(Trouble { class: fault.class, refusals: 0, since: now }),
+            other => {
+                let refusals = other.as_ref().map_or(0, |other| other.refusals);
+                other.insert(Trouble { class: fault.class, refusals, since: now })
+            }
         };
         trouble.refusals += 1;
         // Classes that take turns would otherwise go on for ever.
@@ -229,7 +249,10 @@ impl Work<'_> {
         let Some(wait) = retry::after(fault.class, trouble.refusals, now - trouble.since) else {
             return Err(Stop::Refused(fault));
         };
-        self.run.reporter.tell(&Event::Retrying(self.step, &fault, wait));
+        // That it is being emptied was told.
+        if fault.class != Class::NotEmpty {
+            self.run.reporter.tell(&Event::Retrying(self.step, &fault, wait));
+        }
         pause(wait).await;
         Ok(())
     }

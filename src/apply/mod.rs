@@ -84,7 +84,8 @@ pub struct Run<'a> {
     pub delete_data: bool,
 }
 
-/// Does the plan. `snapshot` is the one it was made from: it serves as each step's first look.
+/// Does the plan, unless it is refused. `snapshot` is the one it was made from: it serves as each
+/// step's first look.
 /// When `stop` completes, nothing new is started and what is under way is let go.
 pub async fn apply(
     run: &Run<'_>,
@@ -92,11 +93,14 @@ pub async fn apply(
     snapshot: &Snapshot,
     stop: impl Future<Output = ()>,
 ) -> Report {
+    if let Some(refusal) = plan.refusals.first() {
+        return refused(plan, refusal.id());
+    }
     let outcomes = RefCell::new(BTreeMap::new());
     let known = RefCell::new(BTreeMap::new());
     let state = State { outcomes: &outcomes, known: &known };
     let work = pin!(all(run, plan, snapshot, &state));
-    let stopped = matches!(select(work, pin!(stop)).await, Either::Right(_));
+    let stopped = matches!(select(pin!(stop), work).await, Either::Left(_));
     let mut outcomes = outcomes.take();
     if stopped {
         for step in &plan.steps {
@@ -104,6 +108,12 @@ pub async fn apply(
         }
     }
     Report { outcomes, known: known.take() }
+}
+
+/// A plan that may not be applied says what is in the way, and its steps are not for doing.
+fn refused(plan: &Plan, cause: &Id) -> Report {
+    let skipped = |step: &Step| (step.id.clone(), Outcome::Skipped(cause.clone()));
+    Report { outcomes: plan.steps.iter().map(skipped).collect(), known: BTreeMap::new() }
 }
 
 /// What the steps of a run share.

@@ -102,8 +102,15 @@ fn keep(view: &View<'_>) -> Move {
     match &live.phase {
         Phase::Settling(why) => Move::Wait(why.clone()),
         Phase::Failed(why) => Move::Stop(Stop::Failed(why.clone())),
-        _ => Move::Done(live.outputs.clone()),
+        _ => match left(view, live) {
+            left if left.is_empty() => Move::Done(live.outputs.clone()),
+            left => moved(&left.paths()),
+        },
     }
+}
+
+fn moved(paths: &[String]) -> Move {
+    Move::Stop(Stop::Stale(format!("{} changed since the plan", paths.join(", "))))
 }
 
 /// It was there when the plan was made. What exists only while there is work may end at any time.
@@ -170,9 +177,9 @@ fn remembered(view: &View<'_>, live: &Live, why: &str) -> Move {
 fn update(view: &View<'_>, planned: &Diff) -> Move {
     let Some(live) = view.live.filter(|live| live.exists()) else { return ended(view) };
     if settling(live).is_none() {
-        let moved = left(view, live).beyond(planned);
-        if !moved.is_empty() {
-            return Move::Stop(Stop::Stale(format!("{} changed since the plan", moved.join(", "))));
+        let beyond = left(view, live).beyond(planned);
+        if !beyond.is_empty() {
+            return moved(&beyond);
         }
     }
     settle(view, live)

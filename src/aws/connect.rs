@@ -2,8 +2,11 @@
 
 use std::env;
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -13,9 +16,11 @@ use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
 
-use crate::cloud::{Class, Fault};
+use crate::cloud::{CREDENTIALS, Class, Fault};
+use crate::kind::place::partition;
 use crate::kind::{Owner, Place};
 
+use super::fault::chain;
 use super::pace::Paced;
 use super::{Aws, During};
 
@@ -34,29 +39,39 @@ const ATTEMPT: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Reads and idempotent writes: throttling and lost connections pass within these attempts.
 const ATTEMPTS: u32 = 8;
+/// The first call of all: where it does not get through, nothing was begun, and people wait.
+const FIRST_ATTEMPTS: u32 = 4;
 
 impl Aws {
     pub async fn connect(target: &Target, owner: Owner) -> Result<Self, Fault> {
         let config = config(target).await?;
-        let account = account(&config).await?;
+        let account = account(&config, target.profile.as_deref()).await?;
         let region = target.region.clone();
         let place = Place { partition: partition(&region).to_owned(), account, region, owner };
-        Ok(Self { config, place })
+        Ok(Self { config, place, roles: Arc::default() })
     }
 }
 
+/// A call's time begins when it is sent: before that it may be held back for as long as its turn
+/// takes, which a timeout of the attempt would count.
+pub(super) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ATTEMPT).build()
+}
+
 async fn config(target: &Target) -> Result<SdkConfig, Fault> {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
-        .build();
+    let (region, client) = (Region::new(target.region.clone()), http_client()?);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(target.region.clone()))
-        .http_client(http_client()?)
+        .region(region.clone())
+        .http_client(client.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts);
+        .timeout_config(timeouts());
     if let Some(profile) = &target.profile {
-        loader = loader.profile_name(profile);
+        // The default chain would take keys in the environment first, whatever their account.
+        let around = ProviderConfig::without_region().with_region(Some(region));
+        let named = ProfileFileCredentialsProvider::builder()
+            .configure(&around.with_http_client(client))
+            .profile_name(profile);
+        loader = loader.profile_name(profile).credentials_provider(named.build());
     }
     if let Some(endpoint) = &target.endpoint {
         loader = loader.endpoint_url(endpoint);
@@ -96,35 +111,21 @@ fn http_client() -> Result<SharedHttpClient, Fault> {
 }
 
 /// Credentials that know their account save a call.
-async fn account(config: &SdkConfig) -> Result<String, Fault> {
+async fn account(config: &SdkConfig, profile: Option<&str>) -> Result<String, Fault> {
     let operation = "sts:GetCallerIdentity";
-    let hint = "set credentials as for the AWS CLI, or name a profile with --profile";
-    let none = |why: String| Fault::new(Class::Denied, "credentials", format!("{why}; {hint}"));
+    let from = profile.map_or_else(String::new, |name| format!("profile `{name}` gives none: "));
+    let none = |why: String| Fault::new(Class::Denied, CREDENTIALS, format!("{from}{why}"));
     let provider = config.credentials_provider().ok_or_else(|| none("none found".into()))?;
-    let credentials = provider.provide_credentials().await;
-    let credentials = credentials
-        .map_err(|e| none(aws_smithy_types::error::display::DisplayErrorContext(e).to_string()))?;
+    let credentials = provider.provide_credentials().await.map_err(|e| none(chain(&e)))?;
     if let Some(id) = credentials.account_id() {
         return Ok(id.as_str().to_owned());
     }
-    let identity =
-        aws_sdk_sts::Client::new(config).get_caller_identity().send().await.during(operation)?;
+    let attempts = RetryConfig::standard().with_max_attempts(FIRST_ATTEMPTS);
+    let sts = aws_sdk_sts::config::Builder::from(config).retry_config(attempts).build();
+    let sts = aws_sdk_sts::Client::from_conf(sts);
+    let identity = sts.get_caller_identity().send().await.during(operation)?;
     let account = identity
         .account()
         .ok_or_else(|| Fault::new(Class::Broken, operation, "no account in the answer"));
     Ok(account?.to_owned())
-}
-
-/// The partition that a region belongs to.
-fn partition(region: &str) -> &'static str {
-    const PARTITIONS: [(&str, &str); 4] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-    ];
-    PARTITIONS
-        .iter()
-        .find(|(prefix, _)| region.starts_with(prefix))
-        .map_or("aws", |(_, partition)| partition)
 }

@@ -2,7 +2,6 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::cloud::{Class, Fault};
@@ -50,7 +49,7 @@ where
             let bare = || format!("AWS answered {} and no message", status.unwrap_or_default());
             (code.or_else(|| not_found(status)), message.unwrap_or_else(bare))
         }
-        other => (None, DisplayErrorContext(other).to_string()),
+        other => (None, chain(other)),
     };
     let class = match &error {
         SdkError::ConstructionFailure(_) => Class::Invalid,
@@ -60,6 +59,20 @@ where
         _ => class(code.as_deref().unwrap_or_default(), status.unwrap_or_default()),
     };
     Fault { class, operation, code, message, request_id }
+}
+
+/// An error and its causes, each in its own words.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !said.contains(&words) {
+            said = format!("{said}: {words}");
+        }
+        cause = error.source();
+    }
+    said
 }
 
 /// An answer to HEAD has no body, so its status is its code.
@@ -72,7 +85,9 @@ fn not_found(status: Option<u16>) -> Option<String> {
     }
 }
 
-const THROTTLED: [&str; 9] = [
+/// `LimitExceededException` is not among them, though the SDK tries it again: it is a quota. Kinds
+/// know where it passes.
+const THROTTLED: [&str; 12] = [
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -82,7 +97,13 @@ const THROTTLED: [&str; 9] = [
     "PriorRequestNotComplete",
     "RequestThrottled",
     "RequestThrottledException",
+    "ProvisionedThroughputExceededException",
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
 ];
+/// AWS's own trouble, whatever the status says.
+const BROKEN: [&str; 3] =
+    ["RequestTimeout", "RequestTimeoutException", "OperationTimeoutException"];
 const DENIED: [&str; 12] = [
     "AccessDenied",
     "AccessDeniedException",
@@ -114,7 +135,9 @@ fn class(code: &str, status: u16) -> Class {
         code if THROTTLED.contains(&code) => Class::Throttled,
         code if DENIED.contains(&code) => Class::Denied,
         code if CONFLICT.contains(&code) => Class::Conflict,
+        code if BROKEN.contains(&code) => Class::Broken,
         "BucketNotEmpty" => Class::NotEmpty,
+        _ if status == 429 => Class::Throttled,
         _ if status >= 500 => Class::Broken,
         _ => Class::Invalid,
     }
@@ -124,5 +147,132 @@ fn class(code: &str, status: u16) -> Class {
 impl<T> During<T> for Result<T, aws_smithy_types::error::operation::BuildError> {
     fn during(self, operation: &'static str) -> Result<T, Fault> {
         self.map_err(|error| Fault::new(Class::Invalid, operation, error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canned::Canned;
+    use super::*;
+
+    const CBOR: &[(&str, &str)] = &[("smithy-protocol", "rpc-v2-cbor"), ("x-amzn-requestid", "r")];
+    const PLAIN: &[(&str, &str)] = &[("x-amzn-requestid", "r")];
+
+    fn canned(status: u16, headers: &[(&'static str, &'static str)], body: &[u8]) -> Canned {
+        Canned { status, headers: headers.to_vec(), body: body.to_vec(), ..Canned::default() }
+    }
+
+    fn told(fault: Fault) -> (Class, Option<String>, String, Option<String>) {
+        (fault.class, fault.code, fault.message, fault.request_id)
+    }
+
+    fn expected(
+        class: Class,
+        code: &str,
+        message: &str,
+    ) -> (Class, Option<String>, String, Option<String>) {
+        (class, Some(code.into()), message.into(), Some("r".into()))
+    }
+
+    #[tokio::test]
+    async fn json_tells_its_code_and_its_message_in_either_case() {
+        let body = br#"{"__type":"com.amazonaws.kinesis#LimitExceededException","message":"many"}"#;
+        let api = aws_sdk_kinesis::Client::new(&canned(400, PLAIN, body).config());
+        let fault = api.list_streams().send().await.during("x").expect_err("refused");
+        assert_eq!(told(fault), expected(Class::Invalid, "LimitExceededException", "many"));
+
+        let body = br#"{"__type":"EntityNotFoundException","Message":"none"}"#;
+        let api = aws_sdk_glue::Client::new(&canned(400, PLAIN, body).config());
+        let fault = api.get_databases().send().await.during("x").expect_err("refused");
+        assert_eq!(told(fault), expected(Class::Invalid, "EntityNotFoundException", "none"));
+
+        let body = br#"{"__type":"InvalidRequestException","ErrorCode":"NoSuchCluster",
+            "Message":"Cluster id 'j-1' is not valid."}"#;
+        let api = aws_sdk_emr::Client::new(&canned(400, PLAIN, body).config());
+        let fault = api.list_steps().cluster_id("j-1").send().await.during("x").expect_err("none");
+        let message = "Cluster id 'j-1' is not valid.";
+        assert_eq!(told(fault), expected(Class::Invalid, "InvalidRequestException", message));
+
+        let body = br#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#;
+        let api = aws_sdk_kms::Client::new(&canned(400, PLAIN, body).config());
+        let fault = api.list_keys().send().await.during("x").expect_err("refused");
+        assert_eq!(told(fault), expected(Class::Throttled, "ThrottlingException", "Rate exceeded"));
+    }
+
+    #[tokio::test]
+    async fn cbor_tells_its_code_and_its_message() {
+        fn text(text: &str) -> Vec<u8> {
+            let length = u8::try_from(text.len()).expect("a short text");
+            [&[0x78, length], text.as_bytes()].concat()
+        }
+        let code = "com.amazonaws.cloudwatch#ConcurrentModificationException";
+        let body = [vec![0xa2], text("__type"), text(code), text("message"), text("busy")].concat();
+        let api = aws_sdk_cloudwatch::Client::new(&canned(400, CBOR, &body).config());
+        let fault = api.describe_alarms().send().await.during("x").expect_err("refused");
+        assert_eq!(
+            told(fault),
+            expected(Class::Conflict, "ConcurrentModificationException", "busy")
+        );
+    }
+
+    #[tokio::test]
+    async fn xml_tells_its_code_and_its_message() {
+        let body = b"<ErrorResponse><Error><Type>Sender</Type><Code>DeleteConflict</Code>\
+            <Message>in use</Message></Error><RequestId>r</RequestId></ErrorResponse>";
+        let config = canned(409, PLAIN, body).config();
+        let iam = aws_sdk_iam::Client::new(&config);
+        let fault = iam.get_role().role_name("a").send().await.during("x").expect_err("refused");
+        assert_eq!(told(fault), expected(Class::Conflict, "DeleteConflict", "in use"));
+        let sns = aws_sdk_sns::Client::new(&config);
+        let fault = sns.list_topics().send().await.during("x").expect_err("refused");
+        assert_eq!(told(fault), expected(Class::Conflict, "DeleteConflict", "in use"));
+
+        let body = b"<Error><Code>SlowDown</Code><Message>slower</Message></Error>";
+        let s3 = aws_sdk_s3::Client::new(&canned(503, PLAIN, body).config());
+        let fault = s3.get_bucket_acl().bucket("a").send().await.during("x").expect_err("refused");
+        assert_eq!(told(fault), expected(Class::Throttled, "SlowDown", "slower"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_body_is_told_by_its_status() {
+        for (status, class, code) in [
+            (404, Class::Invalid, Some("NotFound")),
+            (403, Class::Denied, Some("AccessDenied")),
+            (301, Class::Invalid, Some("PermanentRedirect")),
+            (429, Class::Throttled, None),
+            (500, Class::Broken, None),
+            (503, Class::Broken, None),
+        ] {
+            let s3 = aws_sdk_s3::Client::new(&canned(status, PLAIN, b"").config());
+            let fault = s3.head_bucket().bucket("a").send().await.during("x").expect_err("refused");
+            assert_eq!((fault.class, fault.code.as_deref()), (class, code), "{status}");
+        }
+    }
+
+    /// A proxy on the way has no words of AWS.
+    #[tokio::test]
+    async fn what_is_no_answer_of_aws_is_trouble_that_may_pass() {
+        let config = canned(502, PLAIN, b"<html><body>Bad gateway</body></html>").config();
+        let iam = aws_sdk_iam::Client::new(&config);
+        let one = iam.get_role().role_name("a").send().await.during("x").expect_err("no answer");
+        let emr = aws_sdk_emr::Client::new(&config);
+        let other = emr.list_clusters().send().await.during("x").expect_err("no answer");
+        for fault in [one, other] {
+            assert!(matches!(fault.class, Class::Lost | Class::Broken), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_says_more_than_a_status() {
+        for (code, status, expected) in [
+            ("RequestTimeout", 400, Class::Broken),
+            ("OperationTimeoutException", 400, Class::Broken),
+            ("TooManyRequestsException", 400, Class::Throttled),
+            ("ResourceInUseException", 400, Class::Conflict),
+            ("InternalFailure", 500, Class::Broken),
+            ("LimitExceeded", 409, Class::Invalid),
+        ] {
+            assert_eq!(class(code, status), expected, "{code}");
+        }
     }
 }

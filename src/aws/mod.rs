@@ -1,11 +1,17 @@
 //! The SDK: credentials, one HTTP client, and AWS's errors as faults.
 
+#[cfg(test)]
+mod canned;
 pub mod connect;
 mod emr_steps;
 pub mod fault;
 pub mod pace;
 
+use std::sync::Arc;
+
+use aws_sdk_iam::types::RoleDetail;
 use aws_types::SdkConfig;
+use tokio::sync::OnceCell;
 
 use crate::kind::Place;
 
@@ -16,6 +22,8 @@ pub use fault::{During, absent};
 pub struct Aws {
     pub config: SdkConfig,
     pub place: Place,
+    /// The account's roles as they were when first listed, which a plan asks for twice.
+    pub roles: Arc<OnceCell<Vec<RoleDetail>>>,
 }
 
 impl Aws {

@@ -55,8 +55,28 @@ const LIMITS: &[Limit] = &[
     Limit { service: "ElasticMapReduce", operations: &[], per_second: 4.0 },
     Limit {
         service: "TrentService",
-        operations: &["CreateKey", "CreateAlias", "UpdateAlias", "EnableKey"],
+        operations: &[
+            "CreateKey",
+            "CreateAlias",
+            "UpdateAlias",
+            "EnableKey",
+            "DisableKey",
+            "UntagResource",
+        ],
         per_second: 4.0,
+    },
+    Limit { service: "TrentService", operations: &["TagResource"], per_second: 8.0 },
+    Limit {
+        service: "TrentService",
+        operations: &[
+            "PutKeyPolicy",
+            "EnableKeyRotation",
+            "DisableKeyRotation",
+            "ScheduleKeyDeletion",
+            "CancelKeyDeletion",
+            "DeleteAlias",
+        ],
+        per_second: 12.0,
     },
     Limit {
         service: "Logs",
@@ -67,6 +87,11 @@ const LIMITS: &[Limit] = &[
     Limit { service: "GraniteServiceVersion", operations: &["PutMetricAlarm"], per_second: 2.5 },
     Limit { service: "AWSGlue", operations: &[], per_second: 10.0 },
     Limit { service: "iam", operations: &[], per_second: 15.0 },
+    Limit {
+        service: "sns",
+        operations: &["TagResource", "UntagResource", "ListTagsForResource"],
+        per_second: 8.0,
+    },
 ];
 
 /// A second's worth may go at once; after that they go at the limit's rate.
@@ -148,21 +173,24 @@ async fn pause(wait: Duration) {
 }
 
 fn wait(buckets: &Buckets, request: &HttpRequest, now: Instant) -> Duration {
-    let Some((service, operation)) = target(request) else { return Duration::ZERO };
-    let found = LIMITS.iter().enumerate().find(|(_, limit)| {
-        service.starts_with(limit.service)
-            && (limit.operations.is_empty() || limit.operations.contains(&operation.as_str()))
-    });
-    let Some((index, limit)) = found else { return Duration::ZERO };
-    let shared = if limit.operations.is_empty() { String::new() } else { operation };
+    let Some(target) = target(request) else { return Duration::ZERO };
+    let Some((index, limit)) = limit(&target) else { return Duration::ZERO };
+    let shared = if limit.operations.is_empty() { String::new() } else { target.1 };
     let mut buckets = buckets.lock().expect("no holder of this lock panics");
     let fresh = || Bucket { tokens: limit.per_second.max(1.0), at: now };
     buckets.entry((index, shared)).or_insert_with(fresh).take(limit.per_second, now)
 }
 
+fn limit((service, operation): &(String, String)) -> Option<(usize, &'static Limit)> {
+    LIMITS.iter().enumerate().find(|(_, limit)| {
+        service.starts_with(limit.service)
+            && (limit.operations.is_empty() || limit.operations.contains(&operation.as_str()))
+    })
+}
+
 /// Service and operation as the protocol names them: `X-Amz-Target: Kinesis_20131202.CreateStream`,
 /// `/service/GraniteServiceVersion20100801/operation/PutMetricAlarm`, or a query form's `Action`.
-fn target(request: &HttpRequest) -> Option<(String, String)> {
+pub(super) fn target(request: &HttpRequest) -> Option<(String, String)> {
     if let Some(target) = request.headers().get("x-amz-target") {
         let (service, operation) = target.rsplit_once('.')?;
         return Some((service.to_owned(), operation.to_owned()));
@@ -180,6 +208,7 @@ fn target(request: &HttpRequest) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::canned::Canned;
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -189,5 +218,42 @@ mod tests {
         let waits: Vec<_> = (0..6).map(|_| bucket.take(4.0, now).as_millis()).collect();
         assert_eq!(waits, [0, 0, 0, 0, 250, 500]);
         assert_eq!(bucket.take(4.0, now + Duration::from_secs(10)).as_millis(), 0);
+    }
+
+    /// Each protocol names its operation elsewhere, and a client's protocol may change under us.
+    #[tokio::test]
+    async fn every_limit_is_found_by_what_the_sdk_sends() {
+        let aws = Canned { status: 400, ..Canned::default() };
+        let config = aws.config();
+        let kinesis = aws_sdk_kinesis::Client::new(&config);
+        let _ = kinesis.describe_stream_summary().stream_name("a").send().await;
+        let firehose = aws_sdk_firehose::Client::new(&config);
+        let _ = firehose.describe_delivery_stream().delivery_stream_name("a").send().await;
+        let _ = aws_sdk_emr::Client::new(&config).list_clusters().send().await;
+        let _ = aws_sdk_kms::Client::new(&config).create_key().send().await;
+        let logs = aws_sdk_cloudwatchlogs::Client::new(&config);
+        let _ = logs.create_log_group().log_group_name("a").send().await;
+        let _ = aws_sdk_cloudwatch::Client::new(&config).describe_alarms().send().await;
+        let _ = aws_sdk_glue::Client::new(&config).get_databases().send().await;
+        let _ = aws_sdk_iam::Client::new(&config).get_role().role_name("a").send().await;
+        let sns = aws_sdk_sns::Client::new(&config);
+        let _ = sns.list_tags_for_resource().resource_arn("a").send().await;
+        let heard = aws.heard.lock().expect("no holder panics");
+        let found: Vec<_> = heard.iter().map(|target| limit(target.as_ref()?)).collect();
+        assert!(found.iter().all(Option::is_some), "{heard:?}");
+        let services: Vec<_> = found.iter().flatten().map(|(_, limit)| limit.service).collect();
+        let mut known: Vec<_> = LIMITS.iter().map(|limit| limit.service).collect();
+        known.dedup();
+        assert_eq!(services, known);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_may_wait_longer_for_its_turn_than_for_its_answer() {
+        let aws = Canned { status: 200, body: b"{}".to_vec(), ..Canned::default() };
+        let paced = SharedHttpClient::new(Paced::new(SharedHttpClient::new(aws.clone())));
+        let emr = aws_sdk_emr::Client::new(&Canned::behind(paced));
+        let calls = (0..200).map(|_| emr.list_clusters().send());
+        let answers = futures_util::future::join_all(calls).await;
+        assert!(answers.iter().all(Result::is_ok), "{:?}", answers.iter().find(|a| a.is_err()));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::kind::place::partition;
+
 use super::grammar;
 use super::load::Choice;
 use super::overlay::lay;
@@ -9,7 +11,7 @@ use super::problem::{Finding, Problems};
 use super::shape::{Subject, check};
 use super::text::{Part, identifier, scan};
 use super::tree::{Entry, Spot, Tree, Yaml};
-use super::variables::{IDENTIFIER_HINT, Values, partition, values};
+use super::variables::{IDENTIFIER_HINT, Values, values};
 
 /// What a blueprint holds, with the chosen environment laid over it. Variables are put in place
 /// part by part, by whoever reads the part.
@@ -69,10 +71,7 @@ pub(super) fn read(
     }
 
     let name = word(&mut root, "name", &values, problems);
-    let region = match &choice.region {
-        Some(region) => region.clone(),
-        None => region(&mut root, &values, problems),
-    };
+    let region = region(&mut root, choice.region.as_deref(), &values, problems);
     values.partition = Some(partition(&region));
     values.region = Some(region.clone());
     let mut tags = root.take("tags").map_or_else(|| Tree::empty_map(root.spot), |tags| tags.value);
@@ -203,11 +202,11 @@ fn environment(entry: &Entry, root: &Tree, values: &Values, problems: &mut Probl
 fn word(root: &mut Tree, key: &str, values: &Values, problems: &mut Problems<'_>) -> String {
     let Some(mut tree) = root.take(key).map(|entry| entry.value) else { return String::new() };
     values.fill(&mut tree, problems);
-    let Some(text) = tree.scalar() else { return String::new() };
+    let Some(text) = tree.text().map(str::to_owned) else { return String::new() };
     if text.contains("${") {
         if !text.contains("${var.") {
             let what = format!("`{key}` is made of text and variables only");
-            problems.add(Finding::error(tree.spot, what));
+            problems.add(Finding::error(problems.first_reference(tree.spot), what));
         }
     } else if key == "name" && !name_is_plain(&text) {
         let what = format!("`{text}` is no name for a blueprint");
@@ -224,9 +223,15 @@ fn name_is_plain(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_MAX && text.chars().all(plain)
 }
 
-fn region(root: &mut Tree, values: &Values, problems: &mut Problems<'_>) -> String {
+fn region(
+    root: &mut Tree,
+    given: Option<&str>,
+    values: &Values,
+    problems: &mut Problems<'_>,
+) -> String {
     let spot = root.get("region").map_or_else(Spot::default, |tree| tree.spot);
-    let text = word(root, "region", values, problems);
+    let written = word(root, "region", values, problems);
+    let text = given.map_or(written, str::to_owned);
     if !text.is_empty() && !text.contains("${") && !region_is_plausible(&text) {
         let what = format!("`{text}` is not a region");
         problems.add(Finding::error(spot, what).hint("a region reads as `eu-west-1`"));
@@ -248,10 +253,11 @@ fn region_is_plausible(text: &str) -> bool {
 /// Tags of every resource can refer to none.
 fn literal_tags(tags: &Tree, problems: &mut Problems<'_>) {
     for Entry { key, value } in tags.entries() {
-        if value.text().is_some_and(|text| refers(text)) {
+        if value.text().is_some_and(refers) {
             let what =
                 format!("tag `{}` refers to a resource, and every resource has it", key.text);
-            problems.add(Finding::error(value.spot, what).hint("write text and variables only"));
+            let spot = problems.first_reference(value.spot);
+            problems.add(Finding::error(spot, what).hint("write text and variables only"));
         }
     }
 }

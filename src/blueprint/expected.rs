@@ -1,8 +1,9 @@
 //! What a JSON Schema expects of a value, in the few words that the kinds' schemas use.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use super::nearest::list;
 use super::tree::{Tree, Yaml};
 
 /// What a YAML value is.
@@ -129,32 +130,35 @@ pub(super) fn admits(schema: &Value, sort: Sort) -> bool {
 
 /// `a whole number`, `` `a` or `b` ``, `text or a list`.
 pub(super) fn words(alternatives: &[&Value]) -> String {
-    let mut constant = Vec::new();
-    let mut sorts_found = Vec::new();
+    let forms = alternatives.iter().filter(|schema| admits(schema, Sort::Map)).count();
+    let (mut literal, mut found) = (Vec::new(), BTreeSet::new());
     for schema in alternatives {
         let values = constants(schema);
-        if values.is_empty() {
-            sorts_found.extend(sorts(schema));
+        if let ([key], true) = (&required(schema)[..], forms > 1) {
+            literal.push(format!("`{key}: ...`"));
+        } else if values.is_empty() {
+            found.extend(sorts(schema));
         } else {
-            constant.extend(values.into_iter().filter_map(Value::as_str));
+            literal.extend(values.into_iter().filter_map(Value::as_str).map(|v| format!("`{v}`")));
         }
     }
-    sorts_found.retain(|sort| *sort != Sort::Null);
-    sorts_found.sort_unstable();
-    sorts_found.dedup();
-    if [Sort::Bool, Sort::Number, Sort::Text].iter().all(|sort| sorts_found.contains(sort)) {
-        sorts_found.retain(|sort| matches!(sort, Sort::List | Sort::Map));
-        constant.clear();
-        let rest = sorts_found.iter().map(|sort| sort.word());
-        return std::iter::once("a single value").chain(rest).collect::<Vec<_>>().join(" or ");
+    found.remove(&Sort::Null);
+    if [Sort::Bool, Sort::Number, Sort::Text].iter().all(|sort| found.contains(sort)) {
+        found.retain(|sort| matches!(sort, Sort::List | Sort::Map));
+        literal = vec!["a single value".to_owned()];
     }
-    let mut words: Vec<String> = sorts_found.iter().map(|sort| sort.word().to_owned()).collect();
-    match constant.as_slice() {
-        [] => {}
-        [one] => words.insert(0, format!("`{one}`")),
-        many => words.insert(0, format!("one of {}", list(many))),
+    literal.extend(found.iter().map(|sort| sort.word().to_owned()));
+    match literal.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        few => few.concat(),
     }
-    words.join(" or ")
+}
+
+/// What a schema says of itself: its first sentence.
+pub(super) fn told(schema: &Value) -> Option<String> {
+    let told = schema.get("description").and_then(Value::as_str)?.replace('\n', " ");
+    let sentence = told.split_once(". ").map_or(told.as_str(), |(first, _)| first);
+    Some(sentence.trim_end_matches('.').to_owned())
 }
 
 /// The least and the greatest number that a schema admits.

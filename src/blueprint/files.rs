@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::nearest::nearest;
+use super::problem::Finding;
+use super::tree::Spot;
+
 /// A field that names something beside the blueprint, and the field that its digest fills.
 pub(super) struct Source {
     kind: &'static str,
@@ -36,7 +40,7 @@ pub(super) fn source_of(kind: &str) -> Option<&'static Source> {
     SOURCES.iter().find(|source| source.kind == kind)
 }
 
-/// Why a file cannot be used, in words that end a sentence about its field.
+/// Why a file cannot be used.
 pub(super) enum Unusable {
     Missing(PathBuf),
     NotA(Holds, PathBuf),
@@ -46,8 +50,9 @@ pub(super) enum Unusable {
 }
 
 impl Unusable {
-    pub fn what(&self, field: &str) -> String {
-        match self {
+    /// What is told of the field that names it.
+    pub fn finding(&self, field: &str, written: &str, spot: Spot) -> Finding {
+        let what = match self {
             Self::Missing(path) => format!("`{field}` does not exist: {}", path.display()),
             Self::NotA(Holds::File, path) => format!("`{field}` is not a file: {}", path.display()),
             Self::NotA(Holds::Folder, path) => {
@@ -58,7 +63,13 @@ impl Unusable {
             Self::Unreadable(path, error) => {
                 format!("`{field}` cannot be read: {}: {error}", path.display())
             }
-        }
+        };
+        let Self::Missing(path) = self else { return Finding::error(spot, what) };
+        let near = neighbour(path).map(|near| Path::new(written).with_file_name(near));
+        Finding::error(spot, what).hint(match near {
+            Some(near) => format!("did you mean `{}`?", near.display()),
+            None => "paths begin at the blueprint's folder".into(),
+        })
     }
 }
 
@@ -73,6 +84,15 @@ pub(super) fn find(blueprint: &Path, written: &str, holds: Holds) -> Result<Path
         Holds::Folder if !found.is_dir() => Err(Unusable::NotA(holds, path)),
         _ => Ok(path),
     }
+}
+
+/// What stands where a file was looked for, under a similar name.
+fn neighbour(missing: &Path) -> Option<String> {
+    let wanted = missing.file_name()?.to_str()?;
+    let beside = fs::read_dir(missing.parent()?).ok()?.take(FILES_MAX);
+    let names: Vec<String> =
+        beside.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// The value of the digest field.

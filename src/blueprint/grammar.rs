@@ -86,35 +86,43 @@ fn variable() -> Value {
                 "items": scalar(),
                 "minItems": 1,
             },
-            "description": { "type": "string" },
+            "description": { "description": "What it is for, in words.", "type": "string" },
         },
         "additionalProperties": false,
     })
 }
 
 fn environment() -> Value {
-    let overrides = json!({
-        "type": "object",
-        "additionalProperties": { "type": ["object", "null"] },
-    });
+    let overrides = |description: &str| {
+        json!({
+            "description": description,
+            "type": "object",
+            "additionalProperties": { "type": ["object", "null"] },
+        })
+    };
     json!({
         "type": ["object", "null"],
         "properties": {
             "variables": {
+                "description": "Values of variables, in place of their defaults.",
                 "type": "object",
                 "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
             },
             "tags": {
+                "description": "Tags that are added or changed; `null` takes one away.",
                 "type": "object",
                 "additionalProperties": { "type": ["string", "null"] },
             },
-            "region": { "type": "string" },
-            "resources": overrides,
-            "jobs": overrides,
+            "region": { "description": "In place of the blueprint's.", "type": "string" },
+            "resources": overrides("Fields that differ, by resource; one with a `kind` is added."),
+            "jobs": overrides("Fields that differ, by job; one with a `kind` is added."),
         },
         "additionalProperties": false,
     })
 }
+
+/// What is said of `tags` where a kind has nothing to add.
+pub(super) const TAGS: &str = "Tags of this resource, besides those of the blueprint.";
 
 /// The language's own keys of a resource.
 pub(super) fn meta() -> Value {

@@ -39,7 +39,7 @@ pub(super) fn settle(
                 "`{}` and `{other}` (line {line}) are both the {} `{}`",
                 draft.id, key.0, node.identity
             );
-            let finding = Finding::error(draft.places.of_path(NAME), what);
+            let finding = Finding::error(draft.spots.of_path(NAME), what);
             problems.add(finding.hint("give one of them another name"));
             continue;
         }
@@ -84,21 +84,23 @@ fn literal(
     if own.is_some_and(|name| node.identity.as_str().contains(name)) {
         let what = "`name` is made of text and variables only";
         let hint = "names are known before anything is made: write the text, or a variable";
-        problems.add(Finding::error(draft.places.of_path(NAME), what).hint(hint));
+        let spot = draft.spots.of_path(NAME);
+        problems.add(Finding::error(problems.first_reference(spot), what).hint(hint));
         return None;
     }
-    let filled = substitute(node.kind, &node.spec, names).ok()?;
-    let normal = node.kind.normalize(&filled).ok()?;
-    let before = problems.errors();
-    node::tell(&normal.flaws, draft, problems);
-    if problems.errors() > before {
-        return None;
-    }
+    let filled = match substitute(node.kind, &node.spec, names) {
+        Ok(filled) => filled,
+        Err(what) => {
+            problems.add(Finding::error(draft.spot, what));
+            return None;
+        }
+    };
+    let normal = node::normal(node.kind, &filled, draft, problems)?;
     let Some(open) = references(&normal.identity.as_str().into()).into_iter().next() else {
         return Some(normal.identity);
     };
     let reference = format!("${{{}.{}}}", open.id, open.output);
-    let spot = draft.places.holding(&node.spec, &reference);
+    let spot = draft.spots.holding(&node.spec, &reference);
     let what = format!("`{reference}` is part of a name, and not known before it is made");
     let hint =
         "write the text, a variable, or `${id.name}` of something that has a name of its own";

@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::kind::values::duration::Duration;
 
 use super::files::{Holds, find};
-use super::node::missing_file;
 use super::problem::{Finding, Problems};
 use super::references::Scope;
 use super::shape::{Subject, check};
@@ -111,16 +110,19 @@ fn when(tree: &Tree) -> When {
 fn script(tree: &Tree, around: &Surroundings<'_>, problems: &mut Problems<'_>) -> Option<PathBuf> {
     let written = tree.get("script")?;
     let path = written.text()?;
+    if path.contains("${var.") {
+        return None; // The variable's own problem says it.
+    }
     if path.contains("${") || path.contains("://") {
-        let what = "`script` is a file beside the blueprint";
-        let hint = "write its path: it is uploaded for each run";
+        let what = "`script` is a path beside the blueprint, and nothing else";
+        let hint = "write the path of a file: each run uploads it";
         problems.add(Finding::error(written.spot, what).hint(hint));
         return None;
     }
     match find(around.file, path, Holds::File) {
         Ok(path) => Some(path),
         Err(unusable) => {
-            missing_file(&unusable, "script", written.spot, problems);
+            problems.add(unusable.finding("script", path, written.spot));
             None
         }
     }
@@ -156,7 +158,7 @@ fn timeout(tree: &Tree, problems: &mut Problems<'_>) -> Option<Duration> {
     match Duration::parse(written.text()?) {
         Ok(timeout) if timeout.seconds > 0 => Some(timeout),
         Ok(_) => {
-            problems.add(Finding::error(written.spot, "`timeout` is longer than nothing"));
+            problems.add(Finding::error(written.spot, "`timeout` is at least 1s"));
             None
         }
         Err(what) => {
@@ -173,8 +175,8 @@ fn literal_params(tree: &Tree, problems: &mut Problems<'_>) {
             problems.add(Finding::error(key.spot, what).hint(IDENTIFIER_HINT));
         }
         if value.text().is_some_and(super::shape::is_open) {
-            let what = format!("parameter `{}` has a literal default", key.text);
-            let hint = "write references in `args` or `conf`";
+            let what = format!("parameter `{}` has a reference for its default", key.text);
+            let hint = "a default is literal: write references in `args` or `conf`";
             problems.add(Finding::error(value.spot, what).hint(hint));
         }
     }

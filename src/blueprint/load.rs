@@ -8,13 +8,13 @@ use crate::kind::{Kind, Owner};
 use super::document::{self, Document};
 use super::grammar;
 use super::job;
-use super::nearest::list;
+use super::nearest::{either, list};
 use super::node::{self, Draft};
 use super::order::circles;
 use super::problem::{Finding, Problem, Problems};
 use super::references::Scope;
 use super::sheet::{Sheet, Sheets};
-use super::tree::{Entry, Spot};
+use super::tree::{Entry, Spot, Tree, Yaml};
 use super::{Artifacts, Desired, Id, Job, identity, yaml};
 
 /// What the command line adds to a file.
@@ -54,6 +54,16 @@ pub fn load(
         Some(desired) if sound => Ok(Loaded { desired, warnings: found }),
         _ => Err(found),
     }
+}
+
+/// The names of a blueprint's environments, for who chooses one; none if it cannot be read.
+pub fn environments(text: &str) -> Vec<String> {
+    if text.len() > BYTES_MAX {
+        return Vec::new();
+    }
+    let root = yaml::read(text).ok();
+    let named = root.as_ref().and_then(|root| root.get("environments"));
+    named.into_iter().flat_map(Tree::entries).map(|entry| entry.key.text.clone()).collect()
 }
 
 fn desired(
@@ -102,7 +112,13 @@ fn desired(
 
     let outputs = outputs(&mut document, &known, &jobs, problems);
     let drafts = nodes(file, &mut document, &owner, &known, &jobs, problems);
+    let resources = drafts.len();
     let nodes = identity::settle(drafts, &document.values, &owner, problems);
+    if problems.errors() == 0 && nodes.len() != resources {
+        // What the blueprint seems not to name would be deleted as a stray.
+        let what = "a resource cannot be read, and no problem says why";
+        problems.add(Finding::error(Spot::default(), what));
+    }
     let jobs = read_jobs(file, &mut document, &known, &jobs, artifacts.as_ref(), problems);
     Some(Desired {
         name: document.name,
@@ -132,9 +148,18 @@ fn sheet_of<'s>(
 ) -> Option<&'s Sheet> {
     let id = &entry.key.text;
     let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    if !matches!(entry.value.value, Yaml::Map(_)) {
+        // The shape of the document says it, but for what was text with variables in it then.
+        let filled = !entry.value.text().is_some_and(|text| text.contains("${var."));
+        if filled && problems.source(entry.value.spot).contains("${var.") {
+            let what = format!("`resources.{id}` is a map, and no variable is one");
+            problems.add(Finding::error(entry.value.spot, what));
+        }
+        return None;
+    }
     let Some(written) = entry.value.get("kind") else {
         let what = format!("`{id}` has no `kind`");
-        let hint = format!("add `kind`: one of {}", list(&names));
+        let hint = format!("add `kind`: {}", either(&names));
         problems.add(Finding::error(entry.key.spot, what).hint(hint));
         return None;
     };
@@ -162,7 +187,7 @@ fn artifacts(
         return scope.named(tree, "artifacts", ARTIFACTS, problems);
     }
     if let Some(job) = document.jobs.first() {
-        let what = "a blueprint with jobs has `artifacts`";
+        let what = "a blueprint with jobs needs `artifacts`";
         let hint =
             format!("add `artifacts: ID`, an {ARTIFACTS} here: it keeps scripts and records");
         problems.add(Finding::error(job.key.spot, what).hint(hint));

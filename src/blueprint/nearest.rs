@@ -7,9 +7,9 @@ const LISTED_MAX: usize = 16;
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let written = plain(word);
-    let allowed = (word.chars().count() / 3).clamp(1, 4);
     let apart = |candidate: &str| {
         let other = plain(candidate);
+        let allowed = (written.len().min(other.len()) / 3).min(4);
         let begins = written.len() >= 4 && other.len() >= 4;
         let begins = begins && (other.starts_with(&written) || written.starts_with(&other));
         if !begins && written.len().abs_diff(other.len()) > allowed {
@@ -43,13 +43,22 @@ pub(super) fn suggest<'a>(
     }
 }
 
-/// `a`, `b` and `c`.
+/// `` `a`, `b` and `c` ``
 pub(super) fn list<T: AsRef<str>>(words: &[T]) -> String {
+    joined(words, "and")
+}
+
+/// `` `a`, `b` or `c` ``
+pub(super) fn either<T: AsRef<str>>(words: &[T]) -> String {
+    joined(words, "or")
+}
+
+fn joined<T: AsRef<str>>(words: &[T], last_by: &str) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("`{}`", word.as_ref())).collect();
     match quoted.as_slice() {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        [first @ .., last] => format!("{} {last_by} {last}", first.join(", ")),
     }
 }
 
@@ -69,6 +78,7 @@ mod tests {
             ("nmae", Some("name")),
             ("colour", None),
             ("x", None),
+            ("stages", None),
         ] {
             assert_eq!(nearest(word, known), found, "{word}");
         }

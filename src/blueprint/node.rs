@@ -8,13 +8,15 @@ use serde_json::Value;
 use crate::kind::place::{ID_TAG, OWNER_TAG};
 use crate::kind::{Flaw, Kind, Normal, Owner, Severity};
 
-use super::files::{Unusable, digest, find};
+use super::files::{digest, find};
+use super::malformed::malformed;
 use super::problem::{Finding, Problems};
 use super::references::Scope;
 use super::shape::{Subject, check, join};
 use super::sheet::Sheet;
+use super::spots::Spots;
 use super::tree::{Entry, Spot, Tree, Yaml};
-use super::{At, Id, Node, Protect};
+use super::{Id, Node, Protect};
 
 /// What every resource of a blueprint has round it.
 pub(super) struct Surroundings<'a> {
@@ -31,7 +33,7 @@ pub(super) struct Draft {
     pub spot: Spot,
     /// What it needs, and where it says so.
     pub needs: BTreeMap<Id, Spot>,
-    pub places: Places,
+    pub spots: Spots,
     /// Only where nothing is wrong with it.
     pub node: Option<Node>,
 }
@@ -55,18 +57,21 @@ pub(super) fn read(
         id,
         spot: key.spot,
         needs: BTreeMap::new(),
-        places: Places::of(&tree, key.spot, around.tags),
+        spots: Spots::of(&tree, key.spot, around.tags),
         node: None,
     };
     if let Some(sheet) = sheet {
         let subject =
             Subject { name: &format!("`{}`", key.text), what: &sheet.called, spot: key.spot };
+        let misshapen = problems.errors();
         check(&mut tree, &sheet.schema, &subject, problems);
+        let misshapen = problems.errors() > misshapen;
         let meta = Meta::take(&mut tree, sheet, around, problems);
         found.needs.extend(meta.depends_on.clone());
         let spec = spec(&tree, sheet, &draft, around, problems);
-        if problems.errors() == before && !found.unsettled {
-            draft.node = normal(sheet.kind, &spec, &draft, problems).map(|normal| Node {
+        if let Some(spec) = spec.filter(|_| !misshapen && !found.unsettled) {
+            let normal = normal(sheet.kind, &spec, &draft, problems);
+            draft.node = normal.filter(|_| problems.errors() == before).map(|normal| Node {
                 kind: sheet.kind,
                 identity: normal.identity,
                 spec: normal.spec,
@@ -75,7 +80,7 @@ pub(super) fn read(
                 ignore: meta.ignore,
                 on_demand: normal.on_demand,
                 at: key.spot.at(),
-                fields: draft.places.fields(),
+                fields: draft.spots.fields(),
             });
         }
     }
@@ -117,9 +122,11 @@ impl Meta {
         for item in tree.take("ignore").iter().flat_map(|entry| entry.value.items()) {
             let Some(path) = item.text() else { continue };
             if let Err((step, known)) = sheet.resolve(path) {
-                let last = step.rsplit('.').next().unwrap_or_default().to_owned();
                 let what = format!("{} has no field `{step}` to ignore", sheet.called);
-                let hint = problems.suggest(&last, known, "its fields");
+                let (holder, last) = step.rsplit_once('.').unwrap_or(("", &step));
+                let known: Vec<String> = known.iter().map(|name| join(holder, name)).collect();
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let hint = problems.suggest(&join(holder, last), known, "its fields");
                 problems.add(Finding::error(item.spot, what).maybe(hint));
             }
             ignore.push(path.to_owned());
@@ -128,16 +135,17 @@ impl Meta {
     }
 }
 
-/// The kind's fields as JSON, with what the loader adds: tags, and the digests of files.
+/// The kind's fields as JSON, with what the loader adds: tags, and the digests of files. None if
+/// the files cannot be read.
 fn spec(
     tree: &Tree,
     sheet: &Sheet,
     draft: &Draft,
     around: &Surroundings<'_>,
     problems: &mut Problems<'_>,
-) -> Value {
+) -> Option<Value> {
     let mut spec = tree.to_json();
-    let Some(fields) = spec.as_object_mut() else { return spec };
+    let fields = spec.as_object_mut()?;
     if sheet.tagged {
         let own = tree.get("tags");
         own.into_iter().for_each(|tags| check_tags(tags, problems));
@@ -150,19 +158,23 @@ fn spec(
         if tags.len() > TAGS_MAX {
             let what = format!("`tags` are more than {TAGS_MAX}");
             let hint = "AWS takes 50 tags, and two of them say whose the resource is";
-            problems.add(Finding::error(draft.places.of_path("tags"), what).hint(hint));
+            problems.add(Finding::error(draft.spots.of_path("tags"), what).hint(hint));
         }
         tags.insert(OWNER_TAG.into(), around.owner.to_string().into());
         tags.insert(ID_TAG.into(), draft.id.as_str().into());
         fields.insert("tags".into(), tags.into());
     }
     if let Some(source) = sheet.source {
-        let Some(written) = tree.get(source.field).and_then(Tree::text) else { return spec };
-        let spot = draft.places.of_path(source.field);
+        let Some(written) = tree.get(source.field).and_then(Tree::text) else { return Some(spec) };
+        let spot = draft.spots.of_path(source.field);
+        if written.contains("${var.") {
+            return None; // The variable's own problem says it.
+        }
         if written.contains("${") {
-            let what = format!("`{}` is a path beside the blueprint", source.field);
+            let what =
+                format!("`{}` is a path beside the blueprint, and nothing else", source.field);
             problems.add(Finding::error(spot, what).hint("write text and variables only"));
-            return spec;
+            return None;
         }
         let found = find(around.file, written, source.holds)
             .and_then(|path| digest(&path, source.holds).map(|digest| (path, digest)));
@@ -171,23 +183,13 @@ fn spec(
                 fields.insert(source.field.into(), path.to_string_lossy().into());
                 fields.insert(source.digest.into(), digest);
             }
-            Err(unusable) => missing_file(&unusable, source.field, spot, problems),
+            Err(unusable) => {
+                problems.add(unusable.finding(source.field, written, spot));
+                return None;
+            }
         }
     }
-    spec
-}
-
-pub(super) fn missing_file(
-    unusable: &Unusable,
-    field: &str,
-    spot: Spot,
-    problems: &mut Problems<'_>,
-) {
-    let finding = Finding::error(spot, unusable.what(field));
-    problems.add(match unusable {
-        Unusable::Missing(_) => finding.hint("paths begin at the blueprint's folder"),
-        _ => finding,
-    });
+    Some(spec)
 }
 
 /// What AWS takes, less the two that say whose the resource is.
@@ -218,7 +220,7 @@ pub(super) fn check_tags(tags: &Tree, problems: &mut Problems<'_>) {
 }
 
 /// The spec in normal form, with all that its kind finds wrong put in its place.
-fn normal(
+pub(super) fn normal(
     kind: &dyn Kind,
     spec: &Value,
     draft: &Draft,
@@ -229,7 +231,8 @@ fn normal(
     match kind.normalize(&checked) {
         Ok(normal) => {
             tell(&normal.flaws, draft, problems);
-            let normal = if checked == *spec { normal } else { kind.normalize(spec).ok()? };
+            let normal =
+                if checked == *spec { normal } else { kind.normalize(spec).unwrap_or(normal) };
             (problems.errors() == before).then_some(normal)
         }
         Err(_) => {
@@ -239,94 +242,15 @@ fn normal(
     }
 }
 
-pub(super) fn tell(flaws: &[Flaw], draft: &Draft, problems: &mut Problems<'_>) {
+fn tell(flaws: &[Flaw], draft: &Draft, problems: &mut Problems<'_>) {
     for Flaw { path, what, hint, severity } in flaws {
-        let spot = draft.places.of_path(path);
+        let spot = draft.spots.of_word(path, what, problems);
         let finding = match severity {
             Severity::Error => Finding::error(spot, what.as_str()),
             Severity::Warning => Finding::warning(spot, what.as_str()),
         };
         problems.add(finding.maybe(hint.clone()));
     }
-}
-
-/// Every field that its kind cannot read: the decoder stops at the first and does not say where, so
-/// the field is found by leaving it out.
-fn malformed(kind: &dyn Kind, mut spec: Value) -> Vec<Flaw> {
-    const FLAWS_MAX: usize = 20;
-    let mut flaws = Vec::new();
-    while let Err(flaw) = kind.normalize(&spec) {
-        if flaws.len() == FLAWS_MAX || !flaws.is_empty() && flaw.what.starts_with("missing field") {
-            break;
-        }
-        if !flaw.path.is_empty() {
-            flaws.push(flaw);
-            break;
-        }
-        let path = blame(kind, &spec, &flaw.what);
-        if path.is_empty() || !remove(&mut spec, &path) {
-            flaws.push(flaw);
-            break;
-        }
-        flaws.push(Flaw { path: path.join("."), ..flaw });
-    }
-    flaws
-}
-
-/// The path of what the decoder stops at: without it, the decoder says something else. That a
-/// field is missing once it is left out says nothing, unless the flaw quotes the field's value.
-fn blame(kind: &dyn Kind, spec: &Value, what: &str) -> Vec<String> {
-    let mut path: Vec<String> = Vec::new();
-    loop {
-        let guilty = steps(spec, &path).into_iter().find_map(|step| {
-            let longer: Vec<String> = path.iter().chain([&step]).cloned().collect();
-            let value = spec.pointer(&pointer(&longer))?;
-            let mut without = spec.clone();
-            let said = match (remove(&mut without, &longer), kind.normalize(&without)) {
-                (true, Ok(_)) => return Some(longer),
-                (true, Err(flaw)) => flaw.what,
-                (false, _) => return None,
-            };
-            let quoted = match value {
-                Value::String(text) => what.contains(text.as_str()),
-                Value::Number(_) | Value::Bool(_) => what.contains(&value.to_string()),
-                _ => true,
-            };
-            let asked_back = said.contains(&format!("`{step}`"));
-            (said != what && (quoted || !asked_back)).then_some(longer)
-        });
-        match guilty {
-            Some(longer) => path = longer,
-            None => return path,
-        }
-    }
-}
-
-fn steps(spec: &Value, path: &[String]) -> Vec<String> {
-    match spec.pointer(&pointer(path)) {
-        Some(Value::Object(map)) => map.keys().cloned().collect(),
-        Some(Value::Array(items)) => (0..items.len()).map(|index| index.to_string()).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn remove(spec: &mut Value, path: &[String]) -> bool {
-    let [holder @ .., last] = path else { return false };
-    match spec.pointer_mut(&pointer(holder)) {
-        Some(Value::Object(map)) => map.remove(last).is_some(),
-        Some(Value::Array(items)) => match last.parse::<usize>() {
-            Ok(index) if index < items.len() => {
-                items.remove(index);
-                true
-            }
-            _ => false,
-        },
-        _ => false,
-    }
-}
-
-fn pointer(path: &[String]) -> String {
-    path.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
 }
 
 fn replaced(value: &Value, from: &str, to: &str) -> Value {
@@ -338,70 +262,5 @@ fn replaced(value: &Value, from: &str, to: &str) -> Value {
             .map(|(key, item)| (key.replace(from, to), replaced(item, from, to)))
             .collect(),
         other => other.clone(),
-    }
-}
-
-/// Where each field of a resource stands.
-pub(super) struct Places {
-    resource: Spot,
-    by_path: BTreeMap<String, Spot>,
-}
-
-impl Places {
-    fn of(tree: &Tree, resource: Spot, tags: &Tree) -> Self {
-        let mut by_path = BTreeMap::new();
-        for entry in tags.entries() {
-            by_path.insert(join("tags", &entry.key.text), entry.value.spot);
-        }
-        mark(tree, "", &mut by_path);
-        Self { resource, by_path }
-    }
-
-    /// The place of the field, or of the nearest thing that holds it.
-    pub fn of_path(&self, path: &str) -> Spot {
-        let mut path = path;
-        loop {
-            if let Some(spot) = self.by_path.get(path) {
-                return *spot;
-            }
-            match path.rsplit_once('.') {
-                Some((holder, _)) => path = holder,
-                None => return self.resource,
-            }
-        }
-    }
-
-    /// The place of the first field whose text has `needle` in it.
-    pub fn holding(&self, spec: &Value, needle: &str) -> Spot {
-        let holds = |path: &str| {
-            let steps: Vec<String> = path.split('.').map(str::to_owned).collect();
-            let found = spec.pointer(&pointer(&steps)).and_then(Value::as_str);
-            found.is_some_and(|text| text.contains(needle))
-        };
-        let found = self.by_path.iter().find(|(path, _)| holds(path));
-        found.map_or(self.resource, |(_, spot)| *spot)
-    }
-
-    fn fields(&self) -> BTreeMap<String, At> {
-        self.by_path.iter().map(|(path, spot)| (path.clone(), spot.at())).collect()
-    }
-}
-
-/// A scalar stands where its value is, a map or a list where its key is.
-fn mark(tree: &Tree, path: &str, by_path: &mut BTreeMap<String, Spot>) {
-    let mut put = |step: &str, holder: Spot, value: &Tree| {
-        let path = join(path, step);
-        let scalar = value.scalar().is_some();
-        by_path.insert(path.clone(), if scalar { value.spot } else { holder });
-        mark(value, &path, by_path);
-    };
-    match &tree.value {
-        Yaml::Map(entries) => {
-            entries.iter().for_each(|entry| put(&entry.key.text, entry.key.spot, &entry.value));
-        }
-        Yaml::List(items) => {
-            items.iter().enumerate().for_each(|(i, item)| put(&i.to_string(), item.spot, item));
-        }
-        Yaml::Null | Yaml::Bool(_) | Yaml::Number(_) | Yaml::Text(_) => {}
     }
 }

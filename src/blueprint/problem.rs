@@ -110,7 +110,8 @@ impl<'a> Problems<'a> {
         known: impl IntoIterator<Item = &'k str>,
         plural: &str,
     ) -> Option<String> {
-        if self.is_full() { None } else { suggest(word, known, plural) }
+        const KNOWN_MAX: usize = 2_000;
+        if self.is_full() { None } else { suggest(word, known.into_iter().take(KNOWN_MAX), plural) }
     }
 
     /// How many errors there are: compared before and after, it tells whether a part is sound.
@@ -118,9 +119,22 @@ impl<'a> Problems<'a> {
         self.errors
     }
 
+    /// The text of the file that stands at `spot`.
+    pub fn source(&self, spot: Spot) -> &'a str {
+        self.text.get(spot.range()).unwrap_or_default()
+    }
+
+    /// The place of the first `${..}` within what stands at `spot`, or `spot` itself.
+    pub fn first_reference(&self, spot: Spot) -> Spot {
+        let source = self.source(spot);
+        let Some(begin) = source.find("${") else { return spot };
+        let end = source[begin..].find('}').map_or(source.len(), |end| begin + end + 1);
+        self.within(spot, &source[begin..end])
+    }
+
     /// The place of `needle` within what stands at `spot`, or `spot` itself.
     pub fn within(&self, spot: Spot, needle: &str) -> Spot {
-        let source = self.text.get(spot.range()).filter(|_| !self.is_full()).unwrap_or_default();
+        let source = if self.is_full() { "" } else { self.source(spot) };
         let Some(before) = source.find(needle).map(|index| &source[..index]) else { return spot };
         let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let from = spot.from + small(before.len());
@@ -140,7 +154,7 @@ impl<'a> Problems<'a> {
     pub fn finish(self) -> Vec<Problem> {
         let full = self.is_full();
         let Self { file, text, mut found, errors } = self;
-        found.sort_by(|a, b| (a.spot, a.severity).cmp(&(b.spot, b.severity)));
+        found.sort_by_key(|a| (a.spot, a.severity));
         let mut seen = BTreeSet::new();
         found.retain(|finding| seen.insert((finding.spot, finding.what.clone())));
         if let Some(last) = found.last().map(|last| last.spot).filter(|_| full) {
@@ -166,8 +180,12 @@ fn show(file: &Path, lines: &[&str], text: &str, finding: Finding) -> Problem {
     let cut = line.floor_char_boundary(cut);
     let window = &line[cut..line.floor_char_boundary(cut + SHOWN_MAX)];
     let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let snippet = window.chars().map(plain).collect::<String>().trim_end().to_owned();
-    let indent = columns(&window[..window.floor_char_boundary(before - cut)]);
+    let (dots_before, dots_after) = (cut > 0, cut + window.len() < line.trim_end().len());
+    let dots = |shown: bool| if shown { "…" } else { "" };
+    let shown: String = window.chars().map(plain).collect();
+    let snippet = format!("{}{}{}", dots(dots_before), shown.trim_end(), dots(dots_after));
+    let before = &window[..window.floor_char_boundary(before - cut)];
+    let indent = columns(before) + u32::from(dots_before);
     let room = columns(&snippet).saturating_sub(indent);
     let meant = text.get(spot.range()).and_then(|source| source.lines().next()).unwrap_or_default();
     Problem {

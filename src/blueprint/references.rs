@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Id;
 use super::nearest::nearest;
 use super::problem::{Finding, Problems};
-use super::sheet::Sheet;
+use super::sheet::{Sheet, with_article};
 use super::text::{Part, identifier, scan};
 use super::tree::{Spot, Tree, Yaml};
 
@@ -133,7 +133,7 @@ impl Scope<'_> {
             [Part::Reference { id, .. }] => Some(id),
             _ => None,
         };
-        let of_kind = |sheet: &Option<&Sheet>| sheet.is_none_or(|sheet| sheet.kind.name() == kind);
+        let of_kind = |sheet: &Option<&Sheet>| sheet.is_some_and(|sheet| sheet.kind.name() == kind);
         let known = self.resources.iter().filter(|(_, sheet)| of_kind(sheet)).map(|(id, _)| *id);
         let (what, hint) = match (plain, self.resources.get(id)) {
             (Some(plain), _) => {
@@ -145,7 +145,8 @@ impl Scope<'_> {
                 (what, problems.suggest(id, known, &format!("resources of kind `{kind}`")))
             }
             (None, Some(Some(sheet))) if sheet.kind.name() != kind => {
-                let what = format!("`{field}` is an {kind}, and `{id}` is {}", sheet.called);
+                let what =
+                    format!("`{field}` is {}, and `{id}` is {}", with_article(kind), sheet.called);
                 (what, problems.suggest(id, known, &format!("resources of kind `{kind}`")))
             }
             (None, Some(_)) => return Some(Id::new(id)),

@@ -83,7 +83,7 @@ fn define(kind: &'static dyn Kind, definitions: &mut Map<String, Value>) {
     }
     rename(&mut schema, name);
     open(&mut schema);
-    schema["properties"]["kind"] = json!({ "const": name });
+    schema["properties"]["kind"] = json!({ "description": "What it is.", "const": name });
     definitions.insert(name.into(), schema);
 }
 
@@ -148,12 +148,16 @@ fn open(schema: &mut Value) {
         map.extend(told.into_iter().map(|(key, value)| (key.to_owned(), value)));
         return;
     }
+    // A variable fits each of several forms, so that exactly one would be too few.
+    if let Some(forms) = map.remove("oneOf") {
+        map.insert("anyOf".into(), forms);
+    }
     for (key, value) in map {
         match (key.as_str(), value) {
             ("properties" | "patternProperties", Value::Object(fields)) => {
                 fields.values_mut().for_each(open);
             }
-            ("anyOf" | "oneOf" | "prefixItems", Value::Array(schemas)) => {
+            ("anyOf" | "prefixItems", Value::Array(schemas)) => {
                 schemas.iter_mut().for_each(open);
             }
             ("items" | "additionalProperties", schema) => open(schema),

@@ -3,13 +3,17 @@
 
 use serde_json::{Number, Value};
 
+use crate::kind::values::duration::Duration;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::expected::{
-    Sort, admits, alternatives, constants, field, fields, range, required, sorts, words,
+    Sort, admits, alternatives, constants, field, fields, range, required, sorts, told, words,
 };
-use super::nearest::{list, nearest};
+use super::nearest::{either, nearest};
 use super::problem::{Finding, Problems};
 use super::text::{Part, scan};
-use super::tree::{Spot, Tree, Yaml};
+use super::tree::{Entry, Spot, Tree, Yaml};
 
 /// What is being checked: how messages speak of it, and where it is named.
 pub(super) struct Subject<'a> {
@@ -52,12 +56,16 @@ impl<'a> Walk<'a, '_, '_> {
         let fitting: Vec<&Value> =
             choices.iter().copied().filter(|schema| admits(schema, sort)).collect();
         if fitting.is_empty() {
-            return self.wrong_sort(tree, &choices, path, holder);
+            let free = choices.iter().any(|s| admits(s, Sort::Text) && constants(s).is_empty());
+            return match tree.scalar().filter(|_| free && self.variable(tree).is_some()) {
+                Some(text) => tree.value = Yaml::Text(text),
+                None => self.wrong_sort(tree, &choices, path, holder),
+            };
         }
         match &mut tree.value {
             Yaml::Null | Yaml::Bool(_) => {}
             Yaml::Number(number) => self.number(&number.clone(), &fitting, path, tree.spot),
-            Yaml::Text(text) => self.text(&text.clone(), &fitting, path, tree.spot),
+            Yaml::Text(text) => self.text(&text.clone(), &fitting, &choices, path, tree.spot),
             Yaml::List(items) => self.list(items, fitting[0], path, holder),
             Yaml::Map(_) => self.map(tree, &fitting, path, holder),
         }
@@ -70,6 +78,12 @@ impl<'a> Walk<'a, '_, '_> {
     /// How messages speak of a path.
     fn name(&self, path: &str) -> String {
         if path.is_empty() { self.subject.name.to_owned() } else { format!("`{path}`") }
+    }
+
+    /// The variable that the value came from, as it is written.
+    fn variable(&self, tree: &Tree) -> Option<&str> {
+        let source = self.problems.source(tree.spot).trim_matches(['"', '\'']);
+        (source.starts_with("${var.") && source.ends_with('}')).then_some(source)
     }
 
     fn wrong_sort(&mut self, tree: &Tree, choices: &[&Value], path: &str, holder: Spot) {
@@ -91,7 +105,11 @@ impl<'a> Walk<'a, '_, '_> {
             _ => Sort::of(tree).word().to_owned(),
         };
         let finding = Finding::error(spot, format!("{name} is {expected}, not {found}"));
-        self.add(finding.maybe(mend(tree, choices)));
+        let hint = match (self.variable(tree), tree.scalar()) {
+            (Some(variable), Some(value)) => Some(format!("`{variable}` is `{value}` here")),
+            _ => mend(tree, choices),
+        };
+        self.add(finding.maybe(hint));
     }
 
     fn number(&mut self, number: &Number, fitting: &[&Value], path: &str, spot: Spot) {
@@ -105,23 +123,31 @@ impl<'a> Walk<'a, '_, '_> {
         }
         let name = self.name(path);
         let what = match range(fitting[0]) {
-            (Some(low), Some(high)) => format!("{name} is {low} to {high}, not {number}"),
-            (Some(low), None) => format!("{name} is at least {low}, not {number}"),
+            (Some(low), Some(high)) if fitting[0].get("maximum").is_some() => {
+                format!("{name} is {low} to {high}, not {number}")
+            }
+            (Some(low), _) if value < low => format!("{name} is at least {low}, not {number}"),
             (_, Some(high)) => format!("{name} is at most {high}, not {number}"),
-            (None, None) => return,
+            _ => return,
         };
         self.add(Finding::error(spot, what));
     }
 
-    fn text(&mut self, text: &str, fitting: &[&Value], path: &str, spot: Spot) {
+    fn text(&mut self, text: &str, fitting: &[&Value], choices: &[&Value], path: &str, spot: Spot) {
         let known: Vec<&str> =
             fitting.iter().flat_map(|s| constants(s)).filter_map(Value::as_str).collect();
         let free = fitting.iter().any(|schema| constants(schema).is_empty());
+        if fitting.iter().all(|schema| is_duration(schema))
+            && let Err(what) = Duration::parse(text)
+            && !text.contains("${")
+        {
+            return self.add(Finding::error(spot, what));
+        }
         if free || known.contains(&text) || text.contains("${var.") {
             return;
         }
         let name = self.name(path);
-        let expected = words(fitting);
+        let expected = words(choices);
         let finding = if is_open(text) {
             Finding::error(spot, format!("{name} is {expected}, which no reference can be"))
                 .hint("write the value, or a variable: `${var.name}`")
@@ -135,19 +161,26 @@ impl<'a> Walk<'a, '_, '_> {
 
     fn list(&mut self, items: &mut [Tree], schema: &'a Value, path: &str, holder: Spot) {
         let count = |key: &str| schema.get(key).and_then(Value::as_u64);
+        let (least, most) = (count("minItems"), count("maxItems"));
         let length = items.len() as u64;
         let name = self.name(path);
-        if let Some(least) = count("minItems").filter(|least| length < *least) {
-            self.add(Finding::error(
-                holder,
-                format!("{name} has at least {least} entries, not {length}"),
-            ));
-        }
-        if let Some(most) = count("maxItems").filter(|most| length > *most) {
-            self.add(Finding::error(
-                holder,
-                format!("{name} has at most {most} entries, not {length}"),
-            ));
+        let entries =
+            |count: u64| if count == 1 { "1 entry".into() } else { format!("{count} entries") };
+        let what = match (least, most) {
+            (Some(least), _) if least == 1 && length == 0 => Some(format!("{name} is empty")),
+            (Some(least), Some(most)) if least == most && length != least => {
+                Some(format!("{name} has {}, not {length}", entries(least)))
+            }
+            (Some(least), _) if length < least => {
+                Some(format!("{name} has at least {}, not {length}", entries(least)))
+            }
+            (_, Some(most)) if length > most => {
+                Some(format!("{name} has at most {}, not {length}", entries(most)))
+            }
+            _ => None,
+        };
+        if let Some(what) = what {
+            self.add(Finding::error(holder, what));
         }
         if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
             self.unique(items, path);
@@ -165,7 +198,7 @@ impl<'a> Walk<'a, '_, '_> {
     }
 
     fn unique(&mut self, items: &[Tree], path: &str) {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for item in items {
             if let Some(text) = item.scalar().filter(|text| !seen.insert(text.clone())) {
                 let what = format!("{} has `{text}` twice", self.name(path));
@@ -175,35 +208,52 @@ impl<'a> Walk<'a, '_, '_> {
     }
 
     fn map(&mut self, tree: &mut Tree, fitting: &[&'a Value], path: &str, holder: Spot) {
-        match fitting {
-            [only] => self.object(tree, only, path, holder),
-            several => match choose(tree, several) {
-                Some(schema) => self.object(tree, schema, path, holder),
-                None => {
-                    let forms: Vec<&str> = several
-                        .iter()
-                        .flat_map(|schema| required(schema))
-                        .collect::<std::collections::BTreeSet<_>>()
-                        .into_iter()
-                        .collect();
-                    let what = format!("{} has one of {}", self.name(path), list(&forms));
-                    self.add(Finding::error(holder, what));
-                }
-            },
+        if let [only] = fitting {
+            return self.object(tree, only, path, holder);
+        }
+        let keys: Vec<&str> =
+            fitting.iter().filter_map(|schema| required(schema).first().copied()).collect();
+        let here: Vec<&Entry> = keys.iter().filter_map(|key| tree.entry(key)).collect();
+        let name = self.name(path);
+        match (here.as_slice(), choose(tree, fitting)) {
+            ([_, second, ..], _) if keys.len() == fitting.len() => {
+                let what = format!("{name} is {}, and only one of them", either(&keys));
+                self.add(Finding::error(second.key.spot, what));
+            }
+            (_, Some(schema)) => self.object(tree, schema, path, holder),
+            (_, None) => {
+                let first = tree.entries().first();
+                let near = first.and_then(|entry| nearest(&entry.key.text, keys.iter().copied()));
+                let what = match first {
+                    Some(entry) => format!("{name} has no field `{}`", entry.key.text),
+                    None => format!("{name} is empty"),
+                };
+                let hint = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("write {}", either(&keys)),
+                };
+                let spot = first.map_or(holder, |entry| entry.key.spot);
+                self.add(Finding::error(spot, what).hint(hint));
+            }
         }
     }
 
     fn object(&mut self, tree: &mut Tree, schema: &'a Value, path: &str, holder: Spot) {
         let Yaml::Map(entries) = &mut tree.value else { return };
         let declared = fields(schema);
+        let mut empty = BTreeMap::new();
         entries.retain(|entry| {
             let known = declared.contains(&entry.key.text.as_str());
             let schema = field(schema, &entry.key.text);
-            !(known && entry.value.is_null() && schema.is_some_and(|s| !self.nullable(s)))
+            let out = known && entry.value.is_null() && schema.is_some_and(|s| !self.nullable(s));
+            if out {
+                empty.insert(entry.key.text.clone(), entry.key.spot);
+            }
+            !out
         });
         for name in required(schema) {
             if !entries.iter().any(|entry| entry.key.text == name) {
-                self.missing(name, schema, path, holder);
+                self.missing(name, schema, path, empty.get(name).copied(), holder);
             }
         }
         for entry in entries {
@@ -230,17 +280,27 @@ impl<'a> Walk<'a, '_, '_> {
         alternatives(self.root, schema).iter().any(|schema| admits(schema, Sort::Null))
     }
 
-    fn missing(&mut self, name: &str, schema: &'a Value, path: &str, holder: Spot) {
-        let told = field(schema, name).and_then(|schema| {
-            let told = schema.get("description").and_then(Value::as_str)?;
-            told.lines().next().map(|line| line.trim_end_matches('.').to_owned())
-        });
-        let hint = match told {
-            Some(told) => format!("add `{name}`: {told}"),
-            None => format!("add `{name}`"),
+    fn missing(
+        &mut self,
+        name: &str,
+        schema: &'a Value,
+        path: &str,
+        empty: Option<Spot>,
+        holder: Spot,
+    ) {
+        let told = field(schema, name).and_then(told);
+        let finding = match (empty, told) {
+            (Some(spot), told) => {
+                let what = format!("`{}` is empty", join(path, name));
+                Finding::error(spot, what).maybe(told)
+            }
+            (None, told) => {
+                let told = told.map(|told| format!(": {told}")).unwrap_or_default();
+                Finding::error(holder, format!("{} has no `{name}`", self.name(path)))
+                    .hint(format!("add `{name}`{told}"))
+            }
         };
-        let what = format!("{} has no `{name}`", self.name(path));
-        self.add(Finding::error(holder, what).hint(hint));
+        self.add(finding);
     }
 }
 
@@ -265,8 +325,13 @@ fn choose<'a>(tree: &Tree, several: &[&'a Value]) -> Option<&'a Value> {
 fn mend(tree: &Tree, choices: &[&Value]) -> Option<String> {
     let wanted: Vec<Sort> = choices.iter().flat_map(|schema| sorts(schema)).collect();
     let wants = |sort: Sort| wanted.contains(&sort);
+    let patterned = choices.iter().find(|schema| schema.get("pattern").is_some());
+    let free = choices.iter().any(|s| sorts(s).contains(&Sort::Text) && constants(s).is_empty());
     match &tree.value {
         Yaml::Text(text) if wants(Sort::Whole) && text.parse::<i64>().is_ok() => {
+            Some(format!("leave out the quotes: {text}"))
+        }
+        Yaml::Text(text) if wants(Sort::Number) && text.parse::<f64>().is_ok() => {
             Some(format!("leave out the quotes: {text}"))
         }
         Yaml::Text(text) if wants(Sort::Bool) => match text.to_ascii_lowercase().as_str() {
@@ -274,7 +339,8 @@ fn mend(tree: &Tree, choices: &[&Value]) -> Option<String> {
             "no" | "off" | "n" | "false" => Some("write false".into()),
             _ => None,
         },
-        Yaml::Number(_) | Yaml::Bool(_) if wants(Sort::Text) => {
+        Yaml::Number(_) | Yaml::Bool(_) if patterned.is_some() => told(patterned?),
+        Yaml::Number(_) | Yaml::Bool(_) if free => {
             tree.scalar().map(|text| format!("write it in quotes: \"{text}\""))
         }
         Yaml::Number(_) | Yaml::Bool(_) | Yaml::Text(_) if wants(Sort::List) => {
@@ -284,9 +350,19 @@ fn mend(tree: &Tree, choices: &[&Value]) -> Option<String> {
             let whole = number.as_f64().filter(|number| number.fract() == 0.0)?;
             Some(format!("write {whole}"))
         }
-        Yaml::List(_) if wants(Sort::Map) => Some("write `key: value` lines, without `-`".into()),
+        Yaml::Map(_) if wants(Sort::List) && !wants(Sort::Text) => {
+            Some("write a list: each of its entries begins with `- `".into())
+        }
+        Yaml::List(_) if wants(Sort::Map) && !wants(Sort::Text) => {
+            Some("write `key: value` lines, without `-`".into())
+        }
         _ => None,
     }
+}
+
+/// The one pattern that is looked into: the others are for the kinds' own decoders.
+fn is_duration(schema: &Value) -> bool {
+    schema.get("pattern").and_then(Value::as_str) == Some("^[0-9]+[smhd]$")
 }
 
 fn place(tree: &Tree, holder: Spot) -> Spot {

@@ -32,6 +32,9 @@ impl Sheet {
         let mut tagged = false;
         if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
             tagged = properties.contains_key("tags");
+            if let Some(tags) = properties.get_mut("tags").and_then(Value::as_object_mut) {
+                tags.entry("description").or_insert_with(|| grammar::TAGS.into());
+            }
             if let Some(source) = source {
                 properties.remove(source.digest);
             }
@@ -42,12 +45,30 @@ impl Sheet {
         if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
             required.retain(|name| source.is_none_or(|source| name != source.digest));
         }
-        let article = if kind.name().starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
-        Self { kind, schema, tagged, source, called: format!("{article} {}", kind.name()) }
+        Self { kind, schema, tagged, source, called: with_article(kind.name()) }
+    }
+
+    /// Whether the steps lead to a field. A key that is anybody's may itself have dots.
+    fn leads(&self, schema: &Value, steps: &[&str]) -> bool {
+        let [step, rest @ ..] = steps else { return true };
+        alternatives(&self.schema, schema).into_iter().any(|schema| {
+            below(schema, step).is_some_and(|below| self.leads(below, rest))
+                || values(schema).is_some_and(|values| {
+                    (1..steps.len()).any(|dots| self.leads(values, &steps[dots + 1..]))
+                })
+        })
     }
 
     /// Whether the path leads to a field; if not, the step that does not, and what is there.
     pub fn resolve(&self, path: &str) -> Result<(), (String, Vec<&str>)> {
+        const STEPS_MAX: usize = 32;
+        let steps: Vec<&str> = path.split('.').take(STEPS_MAX + 1).collect();
+        if steps.len() > STEPS_MAX {
+            return Err((path.to_owned(), Vec::new()));
+        }
+        if !grammar::META.contains(&steps[0]) && self.leads(&self.schema, &steps) {
+            return Ok(());
+        }
         let mut here = vec![&self.schema];
         let mut walked = String::new();
         for step in path.split('.') {
@@ -66,6 +87,18 @@ impl Sheet {
         }
         Ok(())
     }
+}
+
+/// The schema of a map's values, where its keys are anybody's.
+fn values(schema: &Value) -> Option<&Value> {
+    schema.get("additionalProperties").filter(|values| values.is_object())
+}
+
+/// `an s3-bucket`, `a kms-key`
+pub(super) fn with_article(kind: &str) -> String {
+    let vowels = ["a", "e", "i", "o", "s3-", "sns-", "sqs-"];
+    let article = if vowels.iter().any(|vowel| kind.starts_with(vowel)) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 fn below<'s>(schema: &'s Value, step: &str) -> Option<&'s Value> {

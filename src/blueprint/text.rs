@@ -74,17 +74,17 @@ pub fn scan(text: &str) -> Vec<Part<'_>> {
     let (mut literal, mut from) = (0, 0);
     while let Some(start) = text[from..].find("${").map(|i| from + i) {
         from = start + 2;
-        let inner = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let end = text[from..].find(|c| !inner(c)).map_or(text.len(), |i| from + i);
-        if text[end..].starts_with('}')
-            && let Some((id, output)) = reference(&text[from..end])
+        let inner = &text[from..];
+        let end = inner.find(|c| !(in_identifier(c) || c == '.')).unwrap_or(inner.len());
+        if let Some((id, output)) = reference(&inner[..end])
+            && inner[end..].starts_with('}')
         {
             if literal < start {
                 parts.push(Part::Literal(&text[literal..start]));
             }
             parts.push(Part::Reference { id, output });
-            literal = end + 1;
-            from = literal;
+            from += end + 1;
+            literal = from;
         }
     }
     if literal < text.len() {
@@ -100,8 +100,11 @@ fn reference(inner: &str) -> Option<(&str, &str)> {
 
 /// A letter, then letters, digits, `_` and `-`.
 pub fn identifier(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(in_identifier)
+}
+
+fn in_identifier(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
 
 /// Every reference in a value.
@@ -192,12 +195,16 @@ mod tests {
             ("${.x} ${a.} ${1a.b} ${a.b.c} ${} $ {a.b}", vec![]),
             ("${unclosed.ref", vec![]),
             ("${${a.b}}", vec!["a.b"]),
+            ("${a.b ${c.d}", vec!["c.d"]),
+            ("${a.b", vec![]),
+            (&"${".repeat(1_000_000), vec![]),
+            (&format!("{}}}", "${".repeat(1_000_000)), vec![]),
         ] {
             let refs: Vec<_> = references(&text.into())
                 .into_iter()
                 .map(|r| format!("{}.{}", r.id, r.output))
                 .collect();
-            assert_eq!(refs, found, "{text}");
+            assert_eq!(refs, found, "{text:.40}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Number;
 
-use super::nearest::{list, nearest};
+use super::nearest::{either, nearest};
 use super::problem::{Finding, Problems};
 use super::text::{Part, identifier, scan};
 use super::tree::{Entry, Key, Spot, Tree, Yaml};
@@ -20,11 +20,15 @@ pub(super) struct Values {
     pub account: Option<String>,
 }
 
+const FIELDS: [&str; 3] = ["default", "allowed", "description"];
+
 /// A variable as the blueprint declares it.
 struct Variable<'t> {
     spot: Spot,
     default: Option<&'t Tree>,
     allowed: &'t [Tree],
+    /// It has a field that variables do not have, which is told elsewhere.
+    malformed: bool,
 }
 
 /// Gives every declared variable its value: the one that was `given`, else the environment's,
@@ -56,6 +60,7 @@ pub(super) fn values(
         let value = match (given.get(name), written.or(variable.default)) {
             (Some(text), _) => typed(name, text, variable, problems),
             (None, Some(tree)) => same_sort(name, tree, variable, problems),
+            (None, None) if variable.malformed => None,
             (None, None) => {
                 let what = format!("variable `{name}` has no value");
                 let hint = format!("give one with `--var {name}=...`, or write a `default`");
@@ -99,12 +104,15 @@ fn declared_in<'t>(
         for tree in default.into_iter().chain(allowed) {
             literal(&key.text, tree, problems);
         }
-        variables.insert(key.text.clone(), Variable { spot: key.spot, default, allowed });
+        let known = |entry: &Entry| FIELDS.contains(&entry.key.text.as_str());
+        let malformed = !value.entries().iter().all(known);
+        let variable = Variable { spot: key.spot, default, allowed, malformed };
+        variables.insert(key.text.clone(), variable);
     }
     variables
 }
 
-pub(super) const IDENTIFIER_HINT: &str = "a name is a letter, then letters, digits, `_` or `-`";
+pub(super) const IDENTIFIER_HINT: &str = "a letter, then letters, digits, `_` or `-`";
 
 /// A variable's value is itself: nothing in it stands for something else.
 pub(super) fn literal(name: &str, tree: &Tree, problems: &mut Problems<'_>) {
@@ -138,12 +146,12 @@ fn same_sort(
 ) -> Option<Yaml> {
     let wanted = model(variable).map_or(sort(&tree.value), sort);
     let found = sort(&tree.value);
-    if tree.scalar().is_none() {
-        return None; // The shape of the document says it.
-    }
+    tree.scalar()?;
     if wanted != found {
         let what = format!("variable `{name}` is {wanted}, not {found}");
-        problems.add(Finding::error(tree.spot, what));
+        let quoted = tree.scalar().filter(|_| wanted == "text");
+        let hint = quoted.map(|text| format!("write it in quotes: \"{text}\""));
+        problems.add(Finding::error(tree.spot, what).maybe(hint));
         return None;
     }
     Some(tree.value.clone())
@@ -163,7 +171,7 @@ fn typed(
     };
     if value.is_none() {
         let wanted = model(variable).map_or("text", sort);
-        let what = format!("variable `{name}` is {wanted}, and `{text}` was given");
+        let what = format!("variable `{name}` is {wanted}, and `{text}` is given");
         problems.add(Finding::error(variable.spot, what));
     }
     value
@@ -187,10 +195,9 @@ fn is_allowed(
     }
     let shown = |value: &Yaml| Tree { spot, value: value.clone() }.scalar().unwrap_or_default();
     let allowed: Vec<String> = variable.allowed.iter().map(|tree| shown(&tree.value)).collect();
-    let (found, words) = (shown(value), list(&allowed));
+    let (found, words) = (shown(value), either(&allowed));
     let near = nearest(&found, allowed.iter().map(String::as_str));
-    let finding =
-        Finding::error(spot, format!("variable `{name}` is one of {words}, not `{found}`"));
+    let finding = Finding::error(spot, format!("variable `{name}` is {words}, not `{found}`"));
     problems.add(finding.maybe(near.map(|near| format!("did you mean `{near}`?"))));
 }
 
@@ -295,19 +302,4 @@ impl Values {
 fn repeated(entries: &[Entry]) -> Option<&Key> {
     let mut seen = std::collections::BTreeSet::new();
     entries.iter().map(|entry| &entry.key).find(|key| !seen.insert(key.text.as_str()))
-}
-
-/// The partition that a region belongs to.
-pub(super) fn partition(region: &str) -> &'static str {
-    const PREFIXES: [(&str, &str); 7] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("us-isof-", "aws-iso-f"),
-        ("eu-isoe-", "aws-iso-e"),
-        ("eusc-", "aws-eusc"),
-    ];
-    let found = PREFIXES.iter().find(|(prefix, _)| region.starts_with(prefix));
-    found.map_or("aws", |(_, partition)| partition)
 }

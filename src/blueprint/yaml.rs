@@ -13,7 +13,7 @@ use super::problem::Finding;
 use super::tree::{Entry, Key, Spot, Tree, Yaml};
 
 /// What a file may cost, so that a hostile or broken one ends in an error and not in swap.
-pub const DEPTH_MAX: usize = 64;
+pub const DEPTH_MAX: usize = 32;
 pub const NODES_MAX: usize = 400_000;
 pub const ALIASES_MAX: usize = 10_000;
 const REPLAYED_MAX: usize = 200_000;
@@ -24,7 +24,7 @@ pub(super) fn read(text: &str) -> Result<Tree, Finding> {
     let skipped = u32::try_from(text.len() - body.len()).expect("a mark is three bytes");
     match serde_saphyr::from_str_with_options::<Spanned<Node>>(body, options()) {
         Ok(root) => Ok(Reader { text, skipped }.tree(root)),
-        Err(error) => Err(unreadable(&error, skipped)),
+        Err(error) => Err(unreadable(&error, text, skipped)),
     }
 }
 
@@ -183,10 +183,57 @@ fn spot(location: Location, skipped: u32) -> Spot {
     }
 }
 
-fn unreadable(error: &Error, skipped: u32) -> Finding {
-    let spot = error.location().map_or_else(Spot::default, |location| spot(location, skipped));
+fn unreadable(error: &Error, text: &str, skipped: u32) -> Finding {
+    let mut spot = error.location().map_or_else(Spot::default, |location| spot(location, skipped));
+    if spot.from == spot.to {
+        (spot.from, spot.to) = bytes(text, spot);
+    }
+    if text.get(..spot.from as usize).is_some_and(|before| before.ends_with('$'))
+        && text[spot.from as usize..].starts_with('{')
+    {
+        spot = Spot { column: spot.column - 1, from: spot.from - 1, ..spot };
+        let what = "`${` cannot stand between brackets without quotes";
+        return Finding::error(spot, what).hint("put the whole text in quotes");
+    }
     let (what, hint) = explain(error);
-    Finding::error(spot, what).maybe(hint.map(str::to_owned))
+    let earlier = match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => earlier(text, spot, key),
+        _ => None,
+    };
+    let earlier = earlier.map(|line| format!("it stands in line {line} already"));
+    Finding::error(spot, what).maybe(earlier.or_else(|| hint.map(str::to_owned)))
+}
+
+/// The bytes of the character at a line and column: the parser counts only those.
+fn bytes(text: &str, spot: Spot) -> (u32, u32) {
+    // A complaint about the end may point behind it.
+    let line = text.split('\n').nth(spot.line as usize - 1).unwrap_or(&text[text.len()..]);
+    let begin = line.as_ptr() as usize - text.as_ptr() as usize;
+    let mut from = line.char_indices().map(|(index, c)| (index, c.len_utf8()));
+    let (index, length) = from.nth(spot.column as usize - 1).unwrap_or((line.len(), 0));
+    let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    (small(begin + index), small(begin + index + length))
+}
+
+/// The line of the same key above, in the same map of a block.
+fn earlier(text: &str, spot: Spot, key: &str) -> Option<usize> {
+    let indent = spot.column as usize - 1;
+    let lines: Vec<&str> = text.split('\n').take(spot.line as usize - 1).collect();
+    for (index, line) in lines.iter().enumerate().rev() {
+        let body = line.trim_start();
+        let begins = line.len() - body.len();
+        if body.is_empty() || body.starts_with('#') || begins > indent {
+            continue;
+        }
+        if begins < indent {
+            return None;
+        }
+        let written = body.split_once(':').map(|(key, _)| key.trim_matches(['"', '\'', ' ']));
+        if written == Some(key) {
+            return Some(index + 1);
+        }
+    }
+    None
 }
 
 fn explain(error: &Error) -> (String, Option<&'static str>) {
@@ -203,9 +250,7 @@ fn explain(error: &Error) -> (String, Option<&'static str>) {
         }
         Error::UnknownAnchor { .. } => (
             "this alias has no anchor".into(),
-            Some(
-                "write `&name` before the value it stands for, or quote a text that begins with `*`",
-            ),
+            Some("write `&name` before its value, or quote a text that begins with `*`"),
         ),
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
             ("this alias stands inside its own anchor".into(), None)
@@ -227,7 +272,11 @@ fn explain(error: &Error) -> (String, Option<&'static str>) {
         Error::Unexpected { .. } => {
             ("a key is a single text".into(), Some("quote it if it begins with `{` or `[`"))
         }
-        other => (format!("not YAML: {}", other.render()), None),
+        other => {
+            let told = other.render();
+            let what = told.split(" at line ").next().unwrap_or_default();
+            (format!("not YAML: {what}"), None)
+        }
     }
 }
 
@@ -243,9 +292,85 @@ fn over_budget(breach: &BudgetBreach) -> String {
     }
 }
 
-/// The parser's own words, and what they mean to a person.
+/// What the parser says, what it means to a person, and what to do.
+const SAYINGS: [(&str, &str, &str); 22] = [
+    (
+        "mapping values are not allowed",
+        "a `:` cannot stand here",
+        "quote a text that has `: ` in it; keys of one map begin in one column",
+    ),
+    ("unclosed quote", "this quote is never closed", "close it"),
+    (
+        "invalid indentation in multiline quoted scalar",
+        "a text in quotes goes on here",
+        "close the quote above, or indent the lines of a long text",
+    ),
+    ("tabs disallowed", "a tab cannot indent", "indent with spaces"),
+    ("unclosed bracket", "this bracket is never closed", "close it"),
+    (
+        "illegal placement of ':'",
+        "a `:` cannot stand here",
+        "close the bracket above, or quote the text",
+    ),
+    ("invalid trailing content", "nothing follows a closed quote", "put all of the text in quotes"),
+    (
+        "did not find expected key",
+        "a key is expected here, as `key: value`",
+        "keys of one map begin in one column; an entry of a list begins with `- `",
+    ),
+    (
+        "did not find expected '-'",
+        "an entry of the list is expected here, as `- value`",
+        "entries of one list begin in one column",
+    ),
+    (
+        "block sequence entries are not allowed",
+        "a list cannot begin here",
+        "begin it on a line of its own",
+    ),
+    (
+        "while scanning an anchor or alias",
+        "`*` and `&` begin the name of an anchor",
+        "put a text that begins with them in quotes",
+    ),
+    (
+        "unknown escape character",
+        "there is no such escape",
+        "write `\\\\` for a backslash, or use single quotes",
+    ),
+    ("simple key expected ':'", "`: ` is missing after this key", "write `key: value`"),
+    ("misplaced bracket", "there is nothing to close here", "take the bracket out"),
+    (
+        "mismatched bracket",
+        "this bracket is closed by one of the other sort",
+        "close it with its own",
+    ),
+    (
+        "\"-\" is only valid inside a block",
+        "`-` cannot stand between brackets",
+        "separate entries with `,`, or quote a text that begins with `-`",
+    ),
+    ("scanning a block scalar", "nothing follows `|` or `>` in its line", "begin the text below"),
+    ("found a tab", "a tab cannot stand here", "use spaces"),
+    ("comments must be separated", "a comment begins with ` #`", "put a space before it"),
+    ("expected <document start>", "the blueprint is over before this line", "indent it alike"),
+    ("did not find expected ',' or ']'", "`,` or `]` is expected here", "close the list"),
+    ("did not find expected ',' or '}'", "`,` or `}` is expected here", "close the map"),
+];
+
 fn parser_says(message: &str) -> (String, Option<&'static str>) {
-    (format!("not YAML: {message}"), None)
+    if let Some(sign) = message.strip_prefix("unexpected character: `") {
+        let sign = match sign.trim_end_matches('\'') {
+            "`" => "a backtick".to_owned(),
+            sign => format!("`{sign}`"),
+        };
+        return (format!("a text cannot begin with {sign}"), Some("put it in quotes"));
+    }
+    let known = SAYINGS.iter().find(|(says, ..)| message.contains(says));
+    match known {
+        Some((_, what, hint)) => ((*what).to_owned(), Some(hint)),
+        None => (format!("not YAML: {message}"), None),
+    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use crate::report::text::Detail;
 /// Provisions AWS data pipelines from YAML blueprints and runs their Spark jobs.
 ///
 /// Exit codes: 0 done or nothing to do; 1 failed; 2 changes present (plan --detailed-exitcode);
-/// 3 the blueprint is wrong; 4 live state moved since the plan; 5 somebody else holds the lock;
-/// 6 a job failed; 130 and 143 on SIGINT and SIGTERM.
+/// 3 the blueprint is wrong; 4 live state moved since the plan; 6 a job failed;
+/// 130 and 143 on SIGINT and SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, max_term_width = 100)]
 pub struct Args {

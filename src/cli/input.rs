@@ -60,6 +60,7 @@ impl Input {
         let loaded = self.load(account)?;
         for warning in &loaded.warnings {
             say(&warning.to_string());
+            say("");
         }
         Ok(loaded)
     }

@@ -57,14 +57,21 @@ pub async fn run(command: &Run, args: &Args) -> Result<Exit, Error> {
     Ok(ended(run_jobs(&jobs, &chosen, &params, Force::Yes), &signals, style).await)
 }
 
+/// A job of the blueprint by its id.
+pub fn named(session: &Session, job: &str) -> Result<Id, Error> {
+    let (id, jobs) = (Id::new(job), &session.desired.jobs);
+    if jobs.contains_key(&id) {
+        return Ok(id);
+    }
+    let there: Vec<_> = jobs.keys().map(|id| format!("`{id}`")).collect();
+    let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+    Err(Error::Other(format!("there is no job `{job}`; there is {there}")))
+}
+
 fn chosen(session: &Session, command: &Run) -> Result<BTreeSet<Id>, Error> {
     let jobs = &session.desired.jobs;
-    let names = || jobs.keys().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
     let chosen: BTreeSet<Id> = match &command.job {
-        Some(job) if jobs.contains_key(&Id::new(job)) => BTreeSet::from([Id::new(job)]),
-        Some(job) => {
-            return Err(Error::Other(format!("there is no job `{job}`; there is {}", names())));
-        }
+        Some(job) => BTreeSet::from([named(session, job)?]),
         None => jobs
             .iter()
             .filter(|(_, job)| job.when != When::Manual)

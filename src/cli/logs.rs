@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::blueprint::Id;
 use crate::cloud::{Object, Runner};
 use crate::jobs::run::text;
 use crate::report::{answer, say};
@@ -10,14 +9,12 @@ use crate::report::{answer, say};
 use super::account::Session;
 use super::apply::artifacts;
 use super::args::{Args, Logs};
+use super::jobs::named;
 use super::outcome::{Error, Exit};
 
 pub async fn run(command: &Logs, _args: &Args) -> Result<Exit, Error> {
     let session = Session::open(&command.source, &command.account).await?;
-    let job = Id::new(&command.job);
-    if !session.desired.jobs.contains_key(&job) {
-        return Err(Error::Other(format!("there is no job `{job}`")));
-    }
+    let job = named(&session, &command.job)?;
     let record = session.aws.read(&artifacts(&session)?.last(&job)).await?;
     let record = record.ok_or_else(|| Error::Other(format!("job `{job}` has not run yet")))?;
     let record: Value = serde_json::from_slice(&record).unwrap_or_default();

@@ -4,9 +4,10 @@ use std::process::{ExitCode, Termination};
 
 use crate::blueprint::problem::Problem;
 use crate::cloud::Fault;
+use crate::kind::Severity;
 use crate::local::Trouble;
 use crate::report::style::Style;
-use crate::report::{answer, count, say};
+use crate::report::{answer, count, ending, say};
 
 /// Exit codes, as `--help` tells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,17 +80,27 @@ pub fn tell(error: &Error, style: Style) -> Exit {
     match error {
         Error::Blueprint(problems) => {
             for problem in problems {
-                say(&format!("{problem}\n"));
+                say(&problem.to_string());
+                say("");
             }
-            say(&format!("{word}: {} in the blueprint", count(problems.len() as u64, "problem")));
+            let wrong = problems.iter().filter(|problem| problem.severity == Severity::Error);
+            let wrong = count(wrong.count() as u64, "problem");
+            say(&format!("{word}: {wrong} in the blueprint"));
             return Exit::BadBlueprint;
         }
         Error::Moved(why) => {
-            say(&format!("{word}: live state moved since the plan was made\n{why}"));
+            say(&format!(
+                "{word}: live state moved since the plan was made\n{why}  hint: plan again"
+            ));
             return Exit::Moved;
         }
         Error::Told(exit) => return *exit,
-        Error::Fault(fault) => say(&format!("{word}: {fault}")),
+        Error::Fault(fault) => {
+            say(&format!("{word}: {fault}"));
+            if let Some(advice) = ending::advice(fault) {
+                say(&format!("  hint: {advice}"));
+            }
+        }
         Error::Local(trouble) => {
             say(&format!("{word}: {trouble}"));
             if let Some(source) = std::error::Error::source(trouble) {

@@ -35,7 +35,7 @@ pub async fn run(command: &Plan, args: &Args) -> Result<Exit, Error> {
     };
     answer(&shown);
     if let Some(path) = &command.out {
-        let saved = Saved::new(&session, &planned, choice.clone());
+        let saved = Saved::new(&session, &planned, choice.clone())?;
         fs::write(path, saved.text()).map_err(file(format!("write {}", path.display())))?;
     }
     if !planned.plan.refusals.is_empty() {
@@ -57,8 +57,12 @@ pub async fn make(session: &Session, choice: &Choice, args: &Args) -> Result<Pla
     }
     let plan = plan(&session.desired, &snapshot, choice);
     let known = planned(&plan, &session.desired, &snapshot);
-    let reading = |error| Error::File { doing: "read a job's script".into(), error };
-    let jobs = due(&session.desired, &known, &records).map_err(reading)?;
+    // A target is all that is touched: a job may need what the targets leave out.
+    let jobs = if choice.targets.is_empty() {
+        due(&session.desired, &known, &records).map_err(file("read a job's script"))?
+    } else {
+        BTreeMap::new()
+    };
     Ok(Planned { known, snapshot, plan, jobs })
 }
 

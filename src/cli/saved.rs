@@ -1,19 +1,22 @@
 //! A plan in a file: what was read, what was observed, and what was shown.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::blueprint::Id;
+use crate::jobs::{Due, script};
 use crate::kind::Live;
 use crate::plan::diff::diff;
-use crate::plan::{Choice, Snapshot};
-use crate::report::json;
+use crate::plan::{Choice, Snapshot, Step};
+use crate::report::{json, sign};
 
 use super::account::Session;
 use super::input::Input;
-use super::outcome::Error;
+use super::outcome::{Error, file};
 use super::plan::Planned;
 
 const FORMAT: &str = "pipeline-plan";
@@ -25,20 +28,26 @@ pub struct Saved {
     pub blueprint: Input,
     pub choice: Choice,
     snapshot: Snapshot,
-    /// As it was shown; an apply makes it again and compares what it saw.
+    /// What is to be done; an apply works it out again and compares.
+    steps: BTreeMap<Id, Value>,
+    /// The jobs to run, by the hashes of their scripts.
+    jobs: BTreeMap<Id, String>,
+    /// As it was shown, for other programs.
     plan: Value,
 }
 
 impl Saved {
-    pub fn new(session: &Session, planned: &Planned, choice: Choice) -> Self {
-        Self {
+    pub fn new(session: &Session, planned: &Planned, choice: Choice) -> Result<Self, Error> {
+        Ok(Self {
             format: FORMAT.into(),
             version: json::VERSION,
             blueprint: session.input.clone(),
             choice,
             snapshot: planned.snapshot.clone(),
+            steps: steps(planned),
+            jobs: scripts(session, planned)?,
             plan: json::plan(&planned.proposal(session)),
-        }
+        })
     }
 
     pub fn text(&self) -> String {
@@ -85,11 +94,45 @@ impl Saved {
             let _ =
                 writeln!(moved, "  {} {}: it is ours and was not seen", stray.kind, stray.identity);
         }
-        if moved.is_empty() && json::plan(&planned.proposal(session)) != self.plan {
-            moved.push_str("  the jobs that are due, or a file beside the blueprint\n");
+        let jobs = scripts(session, planned)?;
+        for id in apart(&self.jobs, &jobs) {
+            let what = match (self.jobs.get(id), jobs.get(id)) {
+                (None, _) => "it is due now",
+                (_, None) => "it is no longer due",
+                _ => "its script has changed",
+            };
+            let _ = writeln!(moved, "  job `{id}`: {what}");
+        }
+        // What is seen above explains what is planned otherwise; what is left are files.
+        let steps = if moved.is_empty() { steps(planned) } else { self.steps.clone() };
+        for id in apart(&self.steps, &steps) {
+            let _ = writeln!(moved, "  `{id}`: a file beside the blueprint has changed");
         }
         if moved.is_empty() { Ok(()) } else { Err(Error::Moved(moved)) }
     }
+}
+
+/// The steps that change something. What only tells of the past is left out: it ages.
+fn steps(planned: &Planned) -> BTreeMap<Id, Value> {
+    let step = |step: &Step| {
+        let Step { action, identity, spec, .. } = step;
+        (step.id.clone(), json!({ "action": sign(action).1, "identity": identity, "spec": spec }))
+    };
+    planned.plan.changes().map(step).collect()
+}
+
+fn scripts(session: &Session, planned: &Planned) -> Result<BTreeMap<Id, String>, Error> {
+    let due = planned.jobs.iter().filter(|(_, due)| matches!(due, Due::Run(_)));
+    let hash = |id: &Id| {
+        let script = script(&session.desired.jobs[id]).map_err(file("read a job's script"))?;
+        Ok((id.clone(), script.hash))
+    };
+    due.map(|(id, _)| hash(id)).collect()
+}
+
+/// The keys at which two maps differ.
+fn apart<'a, T: PartialEq>(a: &'a BTreeMap<Id, T>, b: &'a BTreeMap<Id, T>) -> BTreeSet<&'a Id> {
+    a.keys().chain(b.keys()).filter(|id| a.get(*id) != b.get(*id)).collect()
 }
 
 fn differs(title: &str, then: &Live, now: &Live, moved: &mut String) -> std::fmt::Result {

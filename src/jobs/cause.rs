@@ -1,8 +1,9 @@
 //! Why a Spark job failed, from its driver's output. Pure.
 
-/// The exception that the driver's output tells of first, with the line of the script it came from.
+/// The exception that the driver's output tells of first, with the line of the script it came from;
+/// where there is none, what the driver itself calls an error.
 pub fn cause(output: &str) -> Option<String> {
-    traceback(output).or_else(|| exception(output))
+    traceback(output).or_else(|| exception(output)).or_else(|| error(output))
 }
 
 /// A Python traceback: its last line, and the innermost frame that is not a library's.
@@ -35,7 +36,8 @@ fn frame_place(frame: &str) -> Option<String> {
     Some(format!("{}:{line}", file.rsplit('/').next()?))
 }
 
-/// A JVM exception: `Exception in thread "main" java.lang.X: message`, or the class at a line's start.
+/// A JVM exception: `Exception in thread "main" java.lang.X: message`, or the class at a line's
+/// start.
 fn exception(output: &str) -> Option<String> {
     output.lines().find_map(|line| {
         let line = line.trim();
@@ -47,6 +49,15 @@ fn exception(output: &str) -> Option<String> {
             class.contains('.') && (class.ends_with("Exception") || class.ends_with("Error"));
         named.then(|| line.to_owned())
     })
+}
+
+/// A line that begins with `error:`, or says it after the script's name, as argparse does.
+fn error(output: &str) -> Option<String> {
+    let line = output.lines().map(str::trim).find(|line| {
+        let start = line.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("error:"));
+        start || line.split_once(".py: error: ").is_some_and(|(name, _)| !name.contains(' '))
+    })?;
+    Some(line.to_owned())
 }
 
 /// The last line that says something.
@@ -66,7 +77,7 @@ Traceback (most recent call last):
     spark.read.json(path)
   File "/usr/lib/spark/python/pyspark/sql/readwriter.py", line 425, in json
     return self._df(self._jreader.json(x))
-pyspark.errors.exceptions.captured.AnalysisException: [PATH_NOT_FOUND] Path does not exist: s3://b/x.
+pyspark.errors.exceptions.captured.AnalysisException: [PATH_NOT_FOUND] Path not found: s3://b/x.
 Traceback (most recent call last):
 ValueError: later
 "#;
@@ -78,11 +89,12 @@ ValueError: later
                 PYTHON,
                 Some(
                     "pyspark.errors.exceptions.captured.AnalysisException: [PATH_NOT_FOUND] \
-                     Path does not exist: s3://b/x. (job.py:7)",
+                     Path not found: s3://b/x. (job.py:7)",
                 ),
             ),
             (
-                "INFO x\nException in thread \"main\" java.lang.OutOfMemoryError: Java heap space\n\tat a.b\n",
+                "INFO x\nException in thread \"main\" java.lang.OutOfMemoryError: Java heap space\n\
+                 \tat a.b\n",
                 Some("java.lang.OutOfMemoryError: Java heap space"),
             ),
             (
@@ -90,6 +102,22 @@ ValueError: later
                 Some("org.apache.spark.SparkException: Job aborted"),
             ),
             ("no input for 2013-01-15T10", None),
+            (
+                "hour=10 no input\nerror: no input in any hour\nerror: another",
+                Some("error: no input in any hour"),
+            ),
+            ("Error: Unrecognized option: --hour", Some("Error: Unrecognized option: --hour")),
+            (
+                "usage: job.py [-h] --hours HOURS\njob.py: error: argument --hours: not an hour\n",
+                Some("job.py: error: argument --hours: not an hour"),
+            ),
+            (
+                "error: hour=10 failed\nTraceback (most recent call last):\n\
+                 \x20 File \"/s/job.py\", line 3, in f\nValueError: x",
+                Some("ValueError: x (job.py:3)"),
+            ),
+            ("error: gave up\njava.io.IOException: gone", Some("java.io.IOException: gone")),
+            ("0 error: lines, no errors: fine, ünd", None),
         ] {
             assert_eq!(cause(output).as_deref(), expected);
         }

@@ -109,7 +109,8 @@ pub fn input(
     Ok(Ok(Input { hash, script, args, conf, params }))
 }
 
-fn script(job: &Job) -> io::Result<Script> {
+/// The job's script as it is now.
+pub fn script(job: &Job) -> io::Result<Script> {
     let content = fs::read(&job.script)?;
     let name = job.script.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let hash = hex(&Sha256::digest(&content));

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::apply::retry;
-use crate::blueprint::{Id, Job};
+use crate::blueprint::{Id, Job, When};
 use crate::cloud::{Class, Fault, Object, Progress, State, Work};
 use crate::kind::Outputs;
 
@@ -17,7 +17,8 @@ use super::{Input, cause, spark};
 const ROUNDS: u32 = 3;
 /// A submission whose answer was lost shows in the list of steps within this time.
 const LISTED_WITHIN: Duration = Duration::from_secs(120);
-/// How often the driver's log is read: EMR writes it every few minutes.
+/// How often a step and its driver's log are looked at. EMR writes logs every few minutes, others
+/// at once.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 /// EMR writes the log for the last time shortly after the end.
 const LOG_WITHIN: Duration = Duration::from_secs(300);
@@ -81,7 +82,7 @@ impl Attempt<'_> {
     fn already(&self, found: Option<Progress>) -> Option<Progress> {
         found.filter(|step| match step.state {
             State::Pending | State::Running => true,
-            State::Completed => self.force == Force::No,
+            State::Completed => self.force == Force::No && self.job.when == When::Changed,
             State::Failed | State::Cancelled => false,
         })
     }
@@ -144,13 +145,16 @@ impl Attempt<'_> {
     ) -> Result<Success, Failure> {
         let mut told = Told::default();
         let mut look = 0;
+        let mut running = None;
         while matches!(step.state, State::Pending | State::Running) {
             let elapsed = started.elapsed();
             self.jobs.reporter.job(&Event::Running(self.id, &step, elapsed));
-            if self.job.timeout.is_some_and(|timeout| elapsed.as_secs() > timeout.seconds) {
+            if step.state == State::Running
+                && self.too_long(*running.get_or_insert_with(Instant::now))
+            {
                 return self.out_of_time(place, name, &step).await;
             }
-            pause(retry::poll(look)).await;
+            pause(retry::poll(look).min(LOG_EVERY)).await;
             look += 1;
             if step.state == State::Running && told.at.is_none_or(|at| at.elapsed() > LOG_EVERY) {
                 self.tell_output(place, &step, &mut told).await;
@@ -165,6 +169,11 @@ impl Attempt<'_> {
             return Ok(Success { step, cluster, seconds });
         }
         Err(self.failure(place, &step).await)
+    }
+
+    /// Its turn may be long in coming, and so may its cluster: only running counts.
+    fn too_long(&self, since: Instant) -> bool {
+        self.job.timeout.is_some_and(|timeout| since.elapsed().as_secs() > timeout.seconds)
     }
 
     async fn look(&self, place: &Place, name: &str, last: Progress) -> Result<Progress, Failure> {

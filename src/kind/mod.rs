@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What `${id.output}` may ask for, by name. Entries that a kind does not declare are its own notes.
+/// What `${id.output}` may ask for, by name. Entries that a kind does not declare are its own
+/// notes.
 pub type Outputs = BTreeMap<String, String>;
 
 /// A resource as AWS holds it, in the blueprint's own vocabulary.
@@ -39,7 +40,8 @@ pub enum Phase {
     Failed(String),
 }
 
-/// Something that the blueprint says of a resource and that AWS would refuse, or that deserves a warning.
+/// Something that the blueprint says of a resource and that AWS would refuse, or that deserves a
+/// warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
     /// The field, as `lifecycle.old.days`; empty for the resource as a whole.
@@ -111,7 +113,8 @@ pub trait Kind: Sync {
     fn schema(&self) -> Value;
     /// Whether deleting one loses data, which makes `protect` its default.
     fn holds_data(&self) -> bool;
-    /// Where a replacement is made beside the old one: the output that names the old one from then on.
+    /// Where a replacement is made beside the old one: the output that names the old one from then
+    /// on.
     fn retires(&self) -> Option<&'static str>;
     /// Its turn where nothing else orders kinds: made in this order, deleted in reverse.
     fn rank(&self) -> usize;
@@ -119,6 +122,8 @@ pub trait Kind: Sync {
     fn normalize(&self, spec: &Value) -> Result<Normal, Flaw>;
     /// The outputs that follow from the spec and the place alone, without a call.
     fn predict(&self, spec: &Value, place: &Place) -> Outputs;
+    /// What is there once a create was taken, where that is certain.
+    fn created(&self, spec: &Value) -> Option<Value>;
     /// `live` with what differs from `desired` in spelling only spelled as `desired` spells it.
     fn reconcile(&self, desired: &Value, live: &Value) -> Value;
 }

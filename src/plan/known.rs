@@ -23,7 +23,8 @@ pub fn outputs(
     }
 }
 
-/// The outputs of every resource as the plan leaves them, as far as they are known before it is done.
+/// The outputs of every resource as the plan leaves them, as far as they are known before it is
+/// done.
 pub fn planned(plan: &Plan, desired: &Desired, snapshot: &Snapshot) -> BTreeMap<Id, Outputs> {
     let mut known: BTreeMap<Id, Outputs> = snapshot
         .found

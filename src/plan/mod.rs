@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::blueprint::text::{Resolved, substitute};
+use crate::blueprint::text::{Resolved, references, substitute};
 use crate::blueprint::{At, Desired, Id, Node, Protect};
 use crate::kind::place::OWNER_TAG;
 use crate::kind::{Kind, Live, Name, Outputs, Phase, Place};
@@ -86,7 +86,8 @@ pub struct Step {
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     Keep(Outputs),
-    /// It exists only while there is work; the text tells of the last time.
+    /// It exists only while there is work, or while something does that exists only then; the text
+    /// tells of the last time, or of what it waits for.
     Dormant(Option<String>),
     /// The text tells what is taken back, where AWS still remembers one.
     Create(Option<String>),
@@ -117,6 +118,18 @@ pub enum Refusal {
     AdoptReplaces { id: Id, kind: String, identity: Name },
     /// With its references filled in, it is no longer a spec of its kind.
     Malformed { id: Id, why: String },
+}
+
+impl Refusal {
+    /// The resource that stands in the way.
+    pub fn id(&self) -> &Id {
+        match self {
+            Self::NotOurs { id, .. }
+            | Self::Protected { id, .. }
+            | Self::AdoptReplaces { id, .. }
+            | Self::Malformed { id, .. } => id,
+        }
+    }
 }
 
 impl Plan {
@@ -152,6 +165,7 @@ pub fn plan(desired: &Desired, snapshot: &Snapshot, choice: &Choice) -> Plan {
         known: BTreeMap::new(),
         plan: Plan::default(),
         predecessors: Vec::new(),
+        dormant: BTreeSet::new(),
     };
     for id in order(&needs).expect("the loader refuses cycles") {
         if wanted.contains(&id) {
@@ -174,6 +188,8 @@ struct Planner<'a> {
     plan: Plan,
     /// Deletions that come after everything that is made or changed.
     predecessors: Vec<Step>,
+    /// What is not there now and is as it should be.
+    dormant: BTreeSet<Id>,
 }
 
 impl Planner<'_> {
@@ -186,7 +202,13 @@ impl Planner<'_> {
                 node.spec.clone()
             }
         };
-        let action = self.action(id, node, &spec, live);
+        let action = match self.waits_for(&spec) {
+            Some(dormant) => waiting(&dormant, live),
+            None => self.action(id, node, &spec, live),
+        };
+        if matches!(action, Action::Dormant(_)) {
+            self.dormant.insert(id.clone());
+        }
         self.known.insert(
             id.clone(),
             known::outputs(node.kind, &action, &spec, live, &self.snapshot.place),
@@ -215,6 +237,11 @@ impl Planner<'_> {
             self.predecessors.push(predecessor(&step, old, users.collect()));
         }
         self.plan.steps.push(step);
+    }
+
+    /// What is dormant, and without which the spec cannot be filled in.
+    fn waits_for(&self, spec: &Value) -> Option<Id> {
+        references(spec).into_iter().map(|r| r.id).find(|id| self.dormant.contains(id))
     }
 
     fn action(&mut self, id: &Id, node: &Node, spec: &Value, live: Option<&Live>) -> Action {
@@ -276,6 +303,14 @@ impl Planner<'_> {
             let needs = others.iter().cloned().chain(before).collect();
             self.plan.steps.push(stray_step(stray, needs));
         }
+    }
+}
+
+/// What speaks of something dormant is left as it is, and is not made before that is there.
+fn waiting(dormant: &Id, live: Option<&Live>) -> Action {
+    match live.filter(|live| live.exists()) {
+        Some(live) => Action::Keep(live.outputs.clone()),
+        None => Action::Dormant(Some(format!("waits for `{dormant}`"))),
     }
 }
 

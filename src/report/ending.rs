@@ -5,12 +5,14 @@ use std::fmt::Write;
 
 use crate::apply::next::Stop;
 use crate::apply::{Outcome, Report};
-use crate::blueprint::{Desired, Id};
+use crate::blueprint::{At, Desired, Id};
+use crate::cloud::{CREDENTIALS, Class, Fault};
 use crate::jobs::run::{Failure, JobOutcome, WhyFailed};
 use crate::observe::Unknown;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 
 use super::style::Style;
+use super::text;
 
 pub fn applied(desired: &Desired, plan: &Plan, report: &Report, style: Style) -> String {
     let mut out = String::new();
@@ -19,7 +21,7 @@ pub fn applied(desired: &Desired, plan: &Plan, report: &Report, style: Style) ->
         match report.outcomes.get(&step.id) {
             Some(Outcome::Done(_)) => done += 1,
             Some(Outcome::Failed(stop)) => {
-                let place = step.at.map_or_else(String::new, |at| {
+                let place = place(desired, step, stop).map_or_else(String::new, |at| {
                     format!("\n  --> {}:{}:{}", desired.file.display(), at.line, at.column)
                 });
                 let what = format!("{} {}", step.kind, step.identity);
@@ -63,6 +65,36 @@ pub fn applied(desired: &Desired, plan: &Plan, report: &Report, style: Style) ->
     out
 }
 
+/// Where the blueprint says what went wrong: the field that is meant, or the resource.
+fn place(desired: &Desired, step: &Step, stop: &Stop) -> Option<At> {
+    let fields = &desired.nodes.get(&step.id)?.fields;
+    let meant = match stop {
+        Stop::Stuck(paths) => paths.first().cloned(),
+        Stop::Refused(fault) => quoted(step, &fault.message),
+        _ => None,
+    };
+    let mut path = meant.as_deref();
+    while let Some(field) = path {
+        if let Some(at) = fields.get(field) {
+            return Some(*at);
+        }
+        path = field.rsplit_once('.').map(|(outer, _)| outer);
+    }
+    step.at
+}
+
+/// The field whose value AWS quotes; the longest, where it quotes several. The resource's own name
+/// is in most messages and means nothing.
+fn quoted(step: &Step, message: &str) -> Option<String> {
+    const TELLING: usize = 4;
+    let values = text::written(&step.spec).into_iter().filter_map(|(path, value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let telling = value.len() >= TELLING && value != step.identity.as_str();
+        (telling && !path.starts_with("tags.") && message.contains(&value)).then_some((value, path))
+    });
+    values.max_by_key(|(value, _)| value.len()).map(|(_, path)| path)
+}
+
 pub fn destroyed(desired: &Desired, plan: &Plan, report: &Report, style: Style) -> String {
     if report.succeeded() {
         let gone = super::count(plan.changes().count() as u64, "resource");
@@ -87,23 +119,29 @@ pub fn stopped(stop: &Stop) -> String {
 }
 
 fn hint(stop: &Stop) -> Option<String> {
-    use crate::cloud::Class;
     let hint = match stop {
-        Stop::Refused(fault) => match fault.class {
-            Class::Denied => {
-                format!("the credentials in use need permission for {}", fault.operation)
-            }
-            Class::NotEmpty => {
-                "it holds data; --delete-data lets it go, and what it holds with it".into()
-            }
-            Class::Lost => "AWS could not be reached; check the network and --endpoint-url".into(),
-            _ => return None,
-        },
-        Stop::Stale(_) => "plan again".into(),
-        Stop::NotOurs(_) => "take it over with --adopt, or use another name".into(),
+        Stop::Refused(fault) => return advice(fault),
+        Stop::Stale(_) => "plan again",
+        Stop::NotOurs(_) => "take it over with --adopt, or use another name",
         _ => return None,
     };
-    Some(hint)
+    Some(hint.to_owned())
+}
+
+/// What to do about a fault.
+pub fn advice(fault: &Fault) -> Option<String> {
+    let advice = match fault.class {
+        _ if fault.operation == CREDENTIALS => {
+            "set credentials as for the AWS CLI, or name a profile with --profile"
+        }
+        Class::Denied => {
+            return Some(format!("the credentials in use need permission for {}", fault.operation));
+        }
+        Class::NotEmpty => "it holds data; --delete-data lets it go, and what it holds with it",
+        Class::Lost => "AWS could not be reached; check the network and --endpoint-url",
+        _ => return None,
+    };
+    Some(advice.to_owned())
 }
 
 pub fn ran(outcomes: &BTreeMap<Id, JobOutcome>, style: Style) -> String {
@@ -157,4 +195,37 @@ pub fn unknown(desired: &Desired, unknown: &[Unknown], style: Style) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::Name;
+    use crate::plan::Action;
+    use serde_json::json;
+
+    #[test]
+    fn the_field_that_aws_quotes_is_the_one_that_is_meant() {
+        let step = Step {
+            id: Id::new("spark"),
+            kind: "emr-cluster".into(),
+            identity: Name::new("shop-spark"),
+            action: Action::Create(None),
+            needs: Default::default(),
+            spec: json!({"name": "shop-spark", "release": "emr-9.9.9", "core": {"type": "m5.large"},
+                "tags": {"release": "emr-9.9.9-candidate"}}),
+            ignore: Vec::new(),
+            on_demand: false,
+            stray: false,
+            loses_data: false,
+            at: None,
+        };
+        for (message, field) in [
+            ("The supplied release label is invalid: emr-9.9.9.", Some("release")),
+            ("shop-spark: m5.large is not available", Some("core.type")),
+            ("cluster shop-spark: too many", None),
+        ] {
+            assert_eq!(quoted(&step, message).as_deref(), field, "{message}");
+        }
+    }
 }

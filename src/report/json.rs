@@ -47,7 +47,8 @@ fn step(step: &Step) -> Value {
             } else {
                 (change.before.clone(), change.after.clone())
             };
-            json!({ "path": change.path, "before": before, "after": after, "effect": change.effect })
+            let (path, effect) = (&change.path, &change.effect);
+            json!({ "path": path, "before": before, "after": after, "effect": effect })
         })
         .collect();
     json!({

@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::apply::next::Call;
 use crate::apply::{self, Outcome};
 use crate::blueprint::Id;
-use crate::cloud::State;
+use crate::cloud::{Class, State};
 use crate::jobs::run::{self as jobs, JobOutcome};
 use crate::plan::{Action, Step};
 
@@ -45,7 +45,7 @@ impl Progress {
         let now = Instant::now();
         let bar = self.screen.as_ref().map(|screen| {
             let bar = screen.add(ProgressBar::new_spinner());
-            let style = ProgressStyle::with_template("{spinner} {prefix} {msg} ({elapsed})");
+            let style = ProgressStyle::with_template("{spinner} {prefix} ({elapsed}) {wide_msg}");
             bar.set_style(style.expect("the template is a constant"));
             bar.set_prefix(self.style.name(name));
             bar.enable_steady_tick(Duration::from_millis(120));
@@ -123,7 +123,9 @@ impl apply::Reporter for Progress {
             Event::Waiting(step, why) => self.update(step.id.as_str(), &format!("waiting: {why}")),
             Event::Retrying(step, fault, wait) => {
                 let seconds = wait.as_secs();
-                self.update(step.id.as_str(), &format!("refused, again in {seconds} s: {fault}"));
+                let refused = if fault.class == Class::NotYet { "not yet" } else { "refused" };
+                let what = format!("{refused}, again in {seconds} s: {fault}");
+                self.update(step.id.as_str(), &what);
             }
             Event::Finished(step, outcome) => match outcome {
                 Outcome::Done(_) => self.end(step.id.as_str(), &self.style.good(done(step))),

@@ -1,7 +1,5 @@
 //! A plan for a pull request: summary first, details folded, short enough for a comment.
 
-use std::fmt::Write;
-
 use crate::plan::{Action, Reason, Step};
 
 use super::text::{refused, summary, values, written};
@@ -10,36 +8,42 @@ use super::{Proposal, sign};
 /// A comment on a pull request takes 65,536 characters.
 const LIMIT: usize = 65_000;
 
+/// What is left out takes this much to say.
+const REST: &str = "\nThe rest is too long for a comment: run `pipeline plan` to see it.\n";
+
 pub fn plan(proposal: &Proposal<'_>) -> String {
-    let mut out = format!("### {}\n\n**{}**\n", proposal.title(), summary(proposal.counts()));
-    for refusal in &proposal.plan.refusals {
-        let _ = writeln!(out, "\n> **refused** {}", refused(refusal).replace('\n', "\n> "));
-    }
-    let mut steps = proposal.plan.changes().peekable();
-    if steps.peek().is_some() {
-        out += "\n| | id | kind | name |\n|---|---|---|---|\n";
-    }
-    for step in steps {
-        let (glyph, word) = sign(&step.action);
-        let lost = if step.loses_data { " **loses data**" } else { "" };
-        let _ = writeln!(
-            out,
-            "| {glyph} {word}{lost} | `{}` | {} | `{}` |",
-            step.id, step.kind, step.identity
-        );
-    }
-    for (id, why) in proposal.due() {
-        let _ = writeln!(out, "\nJob `{id}` runs: {why}");
-    }
-    for step in proposal.plan.changes() {
-        let details = details(step);
-        if out.len() + details.len() > LIMIT {
-            out += "\nThe rest is too long for a comment: run `pipeline plan` to see it.\n";
+    let mut out = String::new();
+    for part in parts(proposal) {
+        if out.len() + part.len() + REST.len() > LIMIT {
+            out += REST;
             break;
         }
-        out += &details;
+        out += &part;
     }
     out
+}
+
+/// The plan from what matters most to what matters least; each part can be the last.
+fn parts<'a>(proposal: &'a Proposal<'_>) -> impl Iterator<Item = String> + 'a {
+    let title = format!("### {}\n\n**{}**\n", proposal.title(), summary(proposal.counts()));
+    let refusals = proposal.plan.refusals.iter();
+    let refusals =
+        refusals.map(|r| format!("\n> **refused** {}\n", refused(r).replace('\n', "\n> ")));
+    let jobs = proposal.due().map(|(id, why)| format!("\nJob `{id}` runs: {why}\n"));
+    let head = proposal.plan.changes().take(1);
+    let head = head.map(|_| "\n| | id | kind | name |\n|---|---|---|---|\n".to_owned());
+    std::iter::once(title)
+        .chain(refusals)
+        .chain(jobs)
+        .chain(head)
+        .chain(proposal.plan.changes().map(row))
+        .chain(proposal.plan.changes().map(details))
+}
+
+fn row(step: &Step) -> String {
+    let (glyph, word) = sign(&step.action);
+    let lost = if step.loses_data { " **loses data**" } else { "" };
+    format!("| {glyph} {word}{lost} | `{}` | {} | `{}` |\n", step.id, step.kind, step.identity)
 }
 
 fn details(step: &Step) -> String {

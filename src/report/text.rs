@@ -26,7 +26,9 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
         out += &one(step, width, style, detail);
     }
     if !strays.is_empty() {
-        out += "\nOurs by their tag, and no longer in the blueprint:\n";
+        let gap = if strays.len() < proposal.plan.changes().count() { "\n" } else { "" };
+        out += gap;
+        out += "Ours by their tag, and no longer in the blueprint:\n";
         for step in strays {
             out += &one(step, width, style, detail);
         }
@@ -35,7 +37,13 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
     for refusal in &proposal.plan.refusals {
         let _ = writeln!(out, "\n{}: {}", style.bad("refused"), refused(refusal));
     }
-    let _ = writeln!(out, "{}", summary(proposal.counts()));
+    if !out.ends_with("\n\n") {
+        out.push('\n');
+    }
+    let _ = match proposal.plan.refusals.len() as u64 {
+        0 => writeln!(out, "{}", summary(proposal.counts())),
+        refusals => writeln!(out, "Nothing is changed: {}", count(refusals, "refusal")),
+    };
     out
 }
 
@@ -119,7 +127,12 @@ fn collect(value: &Value, path: String, out: &mut Vec<(String, Value)>) {
 fn notes(proposal: &Proposal<'_>, style: Style) -> String {
     let mut out = String::new();
     for step in &proposal.plan.steps {
-        if let Action::Dormant(last) = &step.action {
+        if let Action::Dormant(waits) = &step.action
+            && !step.on_demand
+        {
+            let waits = waits.as_deref().unwrap_or("dormant");
+            let _ = writeln!(out, "    {}  {waits}", style.name(step.id.as_str()));
+        } else if let Action::Dormant(last) = &step.action {
             let last =
                 last.as_ref().map_or_else(String::new, |last| format!(" (the last one: {last})"));
             let _ = writeln!(
@@ -130,13 +143,16 @@ fn notes(proposal: &Proposal<'_>, style: Style) -> String {
         }
     }
     for id in &proposal.plan.kept {
-        let _ = writeln!(out, "    {}  kept", style.name(id.as_str()));
+        let why = match proposal.desired.nodes.contains_key(id) {
+            true => "left alone: it is not ours",
+            false => {
+                "kept: it is no longer in the blueprint, but holds data; --delete-data deletes it"
+            }
+        };
+        let _ = writeln!(out, "    {}  {why}", style.name(id.as_str()));
     }
     for (id, why) in proposal.due() {
         let _ = writeln!(out, "  {} {}  run: {why}", style.care("›"), style.name(id.as_str()));
-    }
-    if !out.is_empty() {
-        out.push('\n');
     }
     out
 }
@@ -171,7 +187,8 @@ pub fn refused(refusal: &Refusal) -> String {
                 None => "carries no owner tag of ours".into(),
             };
             format!(
-                "`{id}`: the {kind} `{identity}` exists and {whose}\n  hint: take it over with --adopt {id}, or use another name"
+                "`{id}`: the {kind} `{identity}` exists and {whose}\n  \
+                 hint: take it over with --adopt {id}, or use another name"
             )
         }
         Refusal::Protected { id, kind, identity, protect, verb } => {
@@ -180,11 +197,13 @@ pub fn refused(refusal: &Refusal) -> String {
                 _ => "it holds data; --delete-data lets it go, and what it holds with it",
             };
             format!(
-                "`{id}`: the {kind} `{identity}` would be {verb}, and it is protected\n  hint: {hint}"
+                "`{id}`: the {kind} `{identity}` would be {verb}, and it is protected\n  \
+                 hint: {hint}"
             )
         }
         Refusal::AdoptReplaces { id, kind, identity } => format!(
-            "`{id}`: the {kind} `{identity}` is not ours and would have to be replaced\n  hint: make it as the blueprint says by hand, or use another name"
+            "`{id}`: the {kind} `{identity}` is not ours and would have to be replaced\n  \
+             hint: make it as the blueprint says by hand, or use another name"
         ),
         Refusal::Malformed { id, why } => format!("`{id}`: with its references filled in, {why}"),
     }

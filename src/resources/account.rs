@@ -1,7 +1,7 @@
 //! `Cloud` by the SDK: each call goes to its kind's driver.
 
 use aws_sdk_resourcegroupstagging::Client;
-use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
+use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, Tag, TagFilter};
 use futures_util::future::{join, join_all};
 
 use crate::aws::{Aws, During};
@@ -11,7 +11,7 @@ use crate::kind::place::{ID_TAG, OWNER_TAG};
 use crate::kind::{Kind, Live, Name, Owner};
 use crate::plan::diff::Diff;
 
-use super::{Driver, KINDS, driver_of};
+use super::{Driver, KINDS, Tags, driver_of};
 
 fn driver(kind: &str) -> Result<&'static dyn Driver, Fault> {
     driver_of(kind)
@@ -114,8 +114,10 @@ async fn tagged(aws: &Aws, owner: &Owner) -> Result<Vec<Owned>, Fault> {
 
 fn named(mapping: &ResourceTagMapping) -> Option<Owned> {
     let arn = mapping.resource_arn()?;
+    let pair = |tag: &Tag| (tag.key().to_owned(), tag.value().to_owned());
+    let tags: Tags = mapping.tags().iter().map(pair).collect();
     let (kind, identity) =
-        KINDS.iter().find_map(|kind| Some((kind.name(), kind.named_by(arn)?)))?;
-    let id = mapping.tags().iter().find(|tag| tag.key() == ID_TAG).map_or("", |tag| tag.value());
-    Some(Owned { kind: kind.into(), id: id.into(), identity, arn: Some(arn.into()) })
+        KINDS.iter().find_map(|kind| Some((kind.name(), kind.listed(arn, &tags)?)))?;
+    let id = tags.get(ID_TAG).cloned().unwrap_or_default();
+    Some(Owned { kind: kind.into(), id, identity, arn: Some(arn.into()) })
 }

@@ -65,14 +65,18 @@ impl JsonSchema for Document {
             "type": "object",
             "description": "A security configuration, in EMR's own words.",
             "properties": {
-                "EncryptionConfiguration": { "type": "object" },
-                "AuthenticationConfiguration": { "type": "object" },
-                "AuthorizationConfiguration": { "type": "object" },
-                "InstanceMetadataServiceConfiguration": { "type": "object" },
+                "EncryptionConfiguration": section("What is encrypted at rest and in transit."),
+                "AuthenticationConfiguration": section("Kerberos."),
+                "AuthorizationConfiguration": section("Roles for EMRFS, and Lake Formation."),
+                "InstanceMetadataServiceConfiguration": section("How nodes ask EC2 who they are."),
             },
             "additionalProperties": false,
         })
     }
+}
+
+fn section(description: &str) -> Value {
+    serde_json::json!({ "type": "object", "description": description })
 }
 
 fn without_nulls(map: Map<String, Value>) -> Value {

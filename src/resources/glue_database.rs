@@ -14,9 +14,8 @@ use crate::kind::rule::replace;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::Resource;
-use super::glue_table::list;
-use super::glue_table::parameters::{literal, lower_case, same_location, without_foreign};
+use super::glue::{ABSENT, list, literal, lower_case, same_location, without_foreign};
+use super::{Resource, Tags};
 
 /// A database of the Glue Data Catalog. Deleting it deletes its tables from the catalog; the data
 /// in S3 stays. It is not deleted while there are tables in it that are not the blueprint's.
@@ -25,6 +24,7 @@ use super::glue_table::parameters::{literal, lower_case, same_location, without_
 pub struct GlueDatabase {
     /// In lower case.
     pub name: Name,
+    /// What the database holds, in words.
     #[serde(default)]
     pub description: String,
     /// Where tables go that say nothing of it, as `s3://lake/tables/`. Left out: nowhere.
@@ -37,7 +37,6 @@ pub struct GlueDatabase {
     pub tags: BTreeMap<String, String>,
 }
 
-const ABSENT: &[&str] = &["EntityNotFoundException"];
 /// The most names that one `BatchDeleteTable` takes.
 const BATCH: usize = 100;
 
@@ -135,7 +134,7 @@ impl Resource for GlueDatabase {
         Ok(())
     }
 
-    fn from_arn(arn: &str) -> Option<Name> {
+    fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let (_, name) = arn.split_once(":glue:")?.1.split_once(":database/")?;
         Some(Name::new(name))
     }
@@ -202,7 +201,7 @@ impl GlueDatabase {
                 .flatten()
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect();
-            theirs.retain(|key, _| super::glue_table::parameters::foreign(key));
+            theirs.retain(|key, _| super::glue::foreign(key));
             theirs.extend(parameters);
             parameters = theirs;
             input = input
@@ -302,9 +301,12 @@ mod tests {
         let live = read(&found, BTreeMap::from([("aws:x".into(), "y".into())]), &place());
         assert!(live.spec.tags.is_empty() && !live.spec.parameters.contains_key(OWNER_TAG));
         assert_eq!(live.outputs["arn"], "arn:aws:glue:eu-west-1:123456789012:database/lake");
-        assert_eq!(GlueDatabase::from_arn(&live.outputs["arn"]), Some(Name::new("lake")));
+        assert_eq!(
+            GlueDatabase::listed(&live.outputs["arn"], &BTreeMap::new()),
+            Some(Name::new("lake"))
+        );
         let table = "arn:aws:glue:eu-west-1:123456789012:table/lake/events";
-        assert_eq!(GlueDatabase::from_arn(table), None);
+        assert_eq!(GlueDatabase::listed(table, &BTreeMap::new()), None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::kind::values::key::same_key;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::Resource;
+use super::{Resource, Tags};
 
 /// A Kinesis data stream.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -26,10 +26,12 @@ pub struct KinesisStream {
     /// `provisioned` has the shards that are asked for; `on-demand` has as many as it needs.
     #[serde(default)]
     pub mode: Mode,
-    /// Open shards of a provisioned stream. Left out: AWS decides, and leaving it out later changes nothing.
+    /// Open shards of a provisioned stream. Left out: AWS decides, and leaving it out later changes
+    /// nothing.
     #[serde(default)]
     pub shards: Option<u32>,
-    /// How long records can be read, 24 to 8760 hours. Making it shorter loses what is older at once.
+    /// How long records can be read, 24 to 8760 hours. Making it shorter loses what is older at
+    /// once.
     #[serde(default = "a_day")]
     pub retention_hours: u32,
     /// KMS key that encrypts the records: id, ARN or alias; `none` for none.
@@ -84,6 +86,13 @@ impl Resource for KinesisStream {
 
     fn check(&self) -> Vec<Flaw> {
         let mut flaws = Vec::new();
+        let name = self.name.as_str();
+        let letter = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let sound = (1..=128).contains(&name.len()) && name.chars().all(letter);
+        if !sound && !name.contains("${") {
+            let what = format!("`{name}` is not a stream's name");
+            flaws.push(Flaw::error("name", what).hint("1 to 128 letters, digits and any of `_.-`"));
+        }
         if !(24..=8760).contains(&self.retention_hours) {
             let what = format!(
                 "a stream keeps records for 24 to 8760 hours, not {}",
@@ -216,7 +225,7 @@ impl Resource for KinesisStream {
         Ok(())
     }
 
-    fn from_arn(arn: &str) -> Option<Name> {
+    fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let (_, name) = arn.split_once(":kinesis:")?.1.split_once(":stream/")?;
         (!name.contains('/')).then(|| Name::new(name))
     }

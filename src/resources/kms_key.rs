@@ -11,20 +11,18 @@ use aws_sdk_kms::config::Builder;
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::operation::get_key_rotation_status::GetKeyRotationStatusOutput;
 use aws_sdk_kms::types::{AliasListEntry, KeyMetadata, KeyState, Tag};
-use aws_sdk_resourcegroupstagging::Client as Tagging;
-use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
 use futures_util::StreamExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, During, absent};
-use crate::cloud::{Class, Fault, Owned};
+use crate::cloud::{Class, Fault};
 use crate::kind::place::{ID_TAG, OWNER_TAG};
 use crate::kind::values::policy::Policy;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place};
 use crate::plan::diff::Diff;
 
-use super::Resource;
+use super::{Resource, Tags};
 
 /// A symmetric KMS key, known by its alias.
 ///
@@ -35,6 +33,7 @@ use super::Resource;
 pub struct KmsKey {
     /// The alias, without `alias/`.
     pub name: Name,
+    /// What the key is for, in words.
     #[serde(default)]
     pub description: String,
     /// Whether AWS replaces the key material by itself. What the old encrypted stays readable.
@@ -226,28 +225,9 @@ impl Resource for KmsKey {
     }
 
     /// The ARN of a key does not hold its alias; the tags that come with it do.
-    async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
-        let filter = TagFilter::builder().key(OWNER_TAG).values(&aws.place.owner.0).build();
-        let mut pages = Tagging::new(&aws.config)
-            .get_resources()
-            .resource_type_filters("kms:key")
-            .tag_filters(filter)
-            .into_paginator()
-            .send();
-        let mut found = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.during("tag:GetResources")?;
-            found.extend(page.resource_tag_mapping_list().iter().filter_map(owned_key));
-        }
-        Ok(found)
+    fn listed(arn: &str, tags: &Tags) -> Option<Name> {
+        arn.contains(":kms:").then(|| tags.get(NAME_TAG).map(Name::new))?
     }
-}
-
-fn owned_key(mapping: &ResourceTagMapping) -> Option<Owned> {
-    let tag = |key: &str| mapping.tags().iter().find(|tag| tag.key() == key).map(|t| t.value());
-    let (id, name) = (tag(ID_TAG)?, tag(NAME_TAG)?);
-    let arn = mapping.resource_arn().map(str::to_owned);
-    Some(Owned { kind: KmsKey::KIND.into(), id: id.into(), identity: Name::new(name), arn })
 }
 
 fn alias_flaw(name: &str) -> Option<Flaw> {
@@ -598,16 +578,9 @@ mod tests {
 
     #[test]
     fn a_key_listed_by_its_tags_is_known_by_its_alias() {
-        let tag = |key: &str, value: &str| {
-            let tag = aws_sdk_resourcegroupstagging::types::Tag::builder().key(key).value(value);
-            tag.build().expect("complete")
-        };
-        let mapping = ResourceTagMapping::builder()
-            .resource_arn("arn:aws:kms:eu-west-1:123456789012:key/1234")
-            .tags(tag(ID_TAG, "lake_key"))
-            .tags(tag(NAME_TAG, "lake"))
-            .build();
-        let owned = owned_key(&mapping).expect("ours");
-        assert_eq!((owned.id.as_str(), owned.identity.as_str()), ("lake_key", "lake"));
+        let tags = Tags::from([(NAME_TAG.into(), "lake".into())]);
+        let arn = "arn:aws:kms:eu-west-1:123456789012:key/1234";
+        assert_eq!(KmsKey::listed(arn, &tags), Some(Name::new("lake")));
+        assert_eq!(KmsKey::listed("arn:aws:s3:::lake", &tags), None);
     }
 }

@@ -16,7 +16,7 @@ use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::Resource;
+use super::{Resource, Tags};
 
 /// A CloudWatch log group.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -119,6 +119,10 @@ impl Resource for LogGroup {
         }
     }
 
+    fn created(&self) -> Option<Self> {
+        Some(Self { retention_days: 0, ..self.clone() })
+    }
+
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let found = describe(aws, std::slice::from_ref(identity)).await?;
         complete(aws, identity, found.get(identity.as_str())).await
@@ -167,7 +171,7 @@ impl Resource for LogGroup {
         Ok(())
     }
 
-    fn from_arn(arn: &str) -> Option<Name> {
+    fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let (_, name) = arn.split_once(":logs:")?.1.split_once(":log-group:")?;
         let name = name.strip_suffix(":*").unwrap_or(name);
         (!name.contains(':')).then(|| Name::new(name))
@@ -356,7 +360,7 @@ mod tests {
             ("arn:aws:logs:eu-west-1:1:log-group:g:log-stream:s", None),
             ("arn:aws:logs:eu-west-1:1:destination:d", None),
         ] {
-            assert_eq!(LogGroup::from_arn(arn), name.map(Name::new), "{arn}");
+            assert_eq!(LogGroup::listed(arn, &BTreeMap::new()), name.map(Name::new), "{arn}");
         }
     }
 }

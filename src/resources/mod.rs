@@ -1,21 +1,25 @@
-//! Every kind of resource: one file each, one list that names them all.
+//! Every kind of resource: one file each, one list that names them all. What kinds of one service
+//! share is in a file named after the service.
 
 mod account;
 mod cloudwatch_alarm;
 mod emr_cluster;
 mod emr_security_configuration;
 mod firehose_stream;
+mod glue;
 mod glue_database;
 mod glue_table;
 mod iam_role;
 mod kinesis_stream;
 mod kms_key;
 mod log_group;
+mod s3;
 mod s3_bucket;
 mod s3_folder;
 mod s3_object;
 mod sns_topic;
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use futures_util::future::join_all;
@@ -30,6 +34,8 @@ use crate::cloud::{Boxed, Class, Contents, Fault, Owned};
 use crate::kind::{Flaw, Kind, Live, Name, Normal, Outputs, Place, Rule};
 use crate::plan::diff::Diff;
 
+pub type Tags = BTreeMap<String, String>;
+
 /// A kind of resource. The struct is what a blueprint writes; the functions are the calls.
 /// None of them waits, tries again or sleeps: `apply` does that.
 #[expect(async_fn_in_trait, reason = "the program is one task; no future needs to be Send")]
@@ -42,7 +48,8 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
     const RULES: &'static [Rule] = &[];
     /// Deleting one loses data.
     const HOLDS_DATA: bool = false;
-    /// A replacement is made beside the old one, which is retired first and then goes by this output.
+    /// A replacement is made beside the old one, which is retired first and then goes by this
+    /// output.
     const RETIRES: Option<&'static str> = None;
 
     fn identity(&self) -> Name;
@@ -60,6 +67,12 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
     /// The outputs that follow from names.
     fn predict(&self, _place: &Place) -> Outputs {
         Outputs::new()
+    }
+
+    /// What AWS holds once `create` was taken, where that is certain: what is left to change then
+    /// goes out without another look.
+    fn created(&self) -> Option<Self> {
+        None
     }
 
     /// Spells `live` as `self` does where only the spelling differs.
@@ -100,8 +113,8 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
         Ok(Vec::new())
     }
 
-    /// The identity in an ARN that the tagging API lists, if the ARN is of this kind.
-    fn from_arn(_arn: &str) -> Option<Name> {
+    /// The identity of what the tagging API lists, if it is of this kind.
+    fn listed(_arn: &str, _tags: &Tags) -> Option<Name> {
         None
     }
 }
@@ -162,7 +175,7 @@ pub trait Driver: Kind {
         identity: &'a Name,
     ) -> Boxed<'a, Result<Option<Contents>, Fault>>;
     fn owned<'a>(&self, aws: &'a Aws) -> Boxed<'a, Result<Vec<Owned>, Fault>>;
-    fn named_by(&self, arn: &str) -> Option<Name>;
+    fn listed(&self, arn: &str, tags: &Tags) -> Option<Name>;
 }
 
 struct Erased<R>(PhantomData<fn() -> R>);
@@ -230,6 +243,10 @@ impl<R: Resource> Kind for Erased<R> {
 
     fn predict(&self, spec: &Value, place: &Place) -> Outputs {
         decode::<R>(spec).map_or_else(|_| Outputs::new(), |typed| typed.predict(place))
+    }
+
+    fn created(&self, spec: &Value) -> Option<Value> {
+        decode::<R>(spec).ok()?.created().map(|created| encode(&created))
     }
 
     fn reconcile(&self, desired: &Value, live: &Value) -> Value {
@@ -308,7 +325,7 @@ impl<R: Resource> Driver for Erased<R> {
         Box::pin(R::owned(aws))
     }
 
-    fn named_by(&self, arn: &str) -> Option<Name> {
-        R::from_arn(arn)
+    fn listed(&self, arn: &str, tags: &Tags) -> Option<Name> {
+        R::listed(arn, tags)
     }
 }

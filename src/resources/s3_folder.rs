@@ -20,8 +20,9 @@ use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
 use super::Resource;
-use super::s3_bucket::contents::delete_keys;
-use super::s3_object::{ABSENT, Over, Stored, Upload, bucket_flaw, head, key_flaw, tags_flaw};
+use super::s3::{
+    ABSENT, Over, Stored, Upload, bucket_flaw, delete_keys, head, key_flaw, tags_flaw,
+};
 
 /// A folder beside the blueprint, as objects under a prefix. Files that change are put again,
 /// files that go are deleted, and objects of others under the prefix are left alone.

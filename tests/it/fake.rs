@@ -2,7 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::task::{Poll, Waker};
 
 use pipeline::blueprint::text::Resolved;
 use pipeline::cloud::{Boxed, Class, Cloud, Contents, Fault, Owned};
@@ -120,6 +121,8 @@ pub struct Fake {
     pub calls: RefCell<Vec<Call>>,
     /// Calls and, where a test tells them, other events; in order.
     pub log: RefCell<Vec<String>>,
+    /// Who is to be told of the kill.
+    watcher: RefCell<Option<Waker>>,
     kill: Cell<Option<Kill>>,
     killed: Cell<bool>,
     count: Cell<u32>,
@@ -134,6 +137,7 @@ impl Fake {
             habits: RefCell::default(),
             calls: RefCell::default(),
             log: RefCell::default(),
+            watcher: RefCell::default(),
             kill: Cell::default(),
             killed: Cell::default(),
             count: Cell::default(),
@@ -159,8 +163,9 @@ impl Fake {
     /// Somebody changes a field in the console.
     pub fn edit(&self, identity: &str, field: &str, value: Value) {
         let mut things = self.things.borrow_mut();
-        let thing = things.iter_mut().find(|thing| thing.identity == identity).unwrap();
-        thing.spec[field] = value;
+        for thing in things.iter_mut().filter(|thing| thing.identity == identity) {
+            thing.spec[field] = value.clone();
+        }
     }
 
     /// Somebody deletes it in the console.
@@ -185,6 +190,22 @@ impl Fake {
         self.killed.get()
     }
 
+    /// Completes when the run is killed.
+    pub fn kill_signal(&self) -> impl Future<Output = ()> {
+        poll_fn(|context| {
+            *self.watcher.borrow_mut() = Some(context.waker().clone());
+            if self.killed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+    }
+
+    async fn die<T>(&self) -> T {
+        self.killed.set(true);
+        if let Some(watcher) = self.watcher.take() {
+            watcher.wake();
+        }
+        pending().await
+    }
+
     pub fn writes(&self) -> Vec<Call> {
         self.calls.borrow().iter().filter(|call| call.verb != Verb::Look).cloned().collect()
     }
@@ -203,6 +224,11 @@ impl Fake {
             }
         }
         self.things.borrow_mut().retain(|thing| thing.stage != Stage::Absent);
+    }
+
+    pub fn outputs(&self, identity: &str) -> Outputs {
+        let things = self.things.borrow();
+        things.iter().find(|thing| thing.identity == identity).unwrap().outputs.clone()
     }
 
     /// What really exists, by owner.
@@ -262,10 +288,7 @@ impl Fake {
         self.count.set(self.count.get() + 1);
         assert!(self.count.get() < CALLS_MAX, "a run that makes so many calls never ends");
         match self.kill.get() {
-            Some(Kill::Before(n)) if n == self.count.get() => {
-                self.killed.set(true);
-                pending().await
-            }
+            Some(Kill::Before(n)) if n == self.count.get() => self.die().await,
             Some(Kill::After(n)) => n == self.count.get(),
             _ => false,
         }
@@ -295,8 +318,7 @@ impl Fake {
         let (kind, identity) = (kind.to_owned(), identity.to_owned());
         self.calls.borrow_mut().push(Call { verb, kind, identity, fields, refused });
         if dies {
-            self.killed.set(true);
-            pending::<()>().await;
+            self.die::<()>().await;
         }
         result
     }
@@ -312,8 +334,7 @@ impl Fake {
             refused: None,
         });
         if dies {
-            self.killed.set(true);
-            pending::<()>().await;
+            self.die::<()>().await;
         }
         match answer {
             Some(answer) => Err(fault(answer, Verb::Look)),
@@ -508,20 +529,17 @@ impl Cloud for Fake {
         })
     }
 
-    /// The list lags as looks do, and goes by what it shows.
-    fn owned<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
+    /// The index of tags lags behind, so that it may list anything: what has another owner now, and
+    /// what is no longer there. Two lists name each thing, and only one of them knows ARNs.
+    fn owned<'a>(&'a self, _owner: &'a Owner) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
         Box::pin(async move {
             let things = self.things.borrow();
-            let listed = things.iter().filter_map(|thing| {
-                let shown = if thing.lag > 0 { thing.shown.clone()? } else { thing.live() };
-                shown.belongs_to(owner).then(|| Owned {
-                    kind: thing.kind.name().into(),
-                    id: shown.tag(ID_TAG).unwrap_or_default().into(),
-                    identity: Name::new(thing.outputs.get("id").unwrap_or(&thing.identity)),
-                    arn: thing.outputs.get("arn").cloned(),
-                })
+            let listed = things.iter().map(|thing| Owned {
+                kind: thing.kind.name().into(),
+                id: thing.live().tag(ID_TAG).unwrap_or_default().into(),
+                identity: Name::new(thing.outputs.get("id").unwrap_or(&thing.identity)),
+                arn: thing.outputs.get("arn").cloned(),
             });
-            // The tagging API and the kind's own list both name it, and only one knows the ARN.
             let twice = |owned: Owned| [Owned { arn: None, ..owned.clone() }, owned];
             Ok(listed.flat_map(twice).collect())
         })

@@ -1,8 +1,22 @@
 //! One test binary, since each of them links the SDK; its modules mirror `src`.
 
+mod apply;
 mod bad;
+mod blueprint;
 mod cases;
+mod docs;
+mod e2e;
 mod fake;
+mod glue_workflow;
+mod json_schema;
+mod kinds;
+mod links;
 mod next;
+mod properties;
+mod random;
+mod report;
+mod specimens;
+mod tidy;
 mod toys;
+mod wire;
 mod world;

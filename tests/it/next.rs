@@ -150,6 +150,12 @@ fn what_is_kept_only_has_to_be_ready() {
         vec![
             ("it is ready", it.ready(json!({})), new(), "done"),
             ("it is still made", it.live(json!({}), settling()), new(), "wait: MAKING"),
+            (
+                "once made, it is not as it seemed",
+                it.ready(json!({"threshold": 1})),
+                new(),
+                "stale: threshold changed since the plan",
+            ),
             ("it failed meanwhile", it.live(json!({}), failed()), new(), "failed: no room"),
             ("it is gone", None, new(), "stale: it is gone"),
         ],

@@ -284,6 +284,10 @@ impl<T: Toy> Kind for Erased<T> {
         decode::<T>(spec).map_or_else(|_| Outputs::new(), |toy| toy.predict(place))
     }
 
+    fn created(&self, _spec: &Value) -> Option<Value> {
+        None
+    }
+
     fn reconcile(&self, desired: &Value, live: &Value) -> Value {
         match (decode::<T>(desired), decode::<T>(live)) {
             (Ok(desired), Ok(mut live)) => {

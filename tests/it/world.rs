@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::future::poll_fn;
-use std::task::Poll;
 
 use pipeline::apply::{Event, Outcome, Report, Reporter, Run, apply};
 use pipeline::blueprint::text::references;
@@ -120,8 +118,7 @@ pub async fn applied(fake: &Fake, plan: &Plan, snapshot: &Snapshot, choice: &Cho
         parallel: pipeline::apply::PARALLEL,
         delete_data: choice.delete_data,
     };
-    let killed = poll_fn(|_| if fake.killed() { Poll::Ready(()) } else { Poll::Pending });
-    apply(&run, plan, snapshot, killed).await
+    apply(&run, plan, snapshot, fake.kill_signal()).await
 }
 
 /// The waits go into the fake's log, between the calls.

@@ -228,11 +228,15 @@ impl JsonSchema for Policy {
             "type": "object",
             "description": "A policy document: `Version` and `Statement`.",
             "properties": {
-                "Version": { "enum": ["2012-10-17", "2008-10-17"] },
-                "Id": { "type": "string" },
-                "Statement": {},
+                "Version": {
+                    "description": "The language of the policy; left out, 2012-10-17.",
+                    "enum": ["2012-10-17", "2008-10-17"],
+                },
+                "Id": { "description": "Not compared.", "type": "string" },
+                "Statement": { "description": "One statement, or a list of them." },
             },
             "required": ["Statement"],
+            "additionalProperties": false,
         })
     }
 }
@@ -247,9 +251,11 @@ mod tests {
         let written = json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Action": ["s3:Put", "s3:Get"], "Resource": "*",
              "Condition": {"Bool": {"aws:SecureTransport": false}}},
-            {"Effect": "allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*"}]});
+            {"Effect": "allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+             "Action": "kms:*"}]});
         let read = json!({"Statement": [
-            {"Sid": "2", "Effect": "Allow", "Principal": {"AWS": ["123456789012"], "Service": []}, "Action": ["kms:*"]},
+            {"Sid": "2", "Effect": "Allow", "Principal": {"AWS": ["123456789012"], "Service": []},
+             "Action": ["kms:*"]},
             {"Sid": "1", "Effect": "Allow", "Action": ["s3:Get", "s3:Put"], "Resource": ["*"],
              "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}}],
             "Version": "2012-10-17", "Id": "key-default"});

@@ -63,13 +63,17 @@ async def _control(scope, receive, send) -> None:
 
 
 def _answer(method: str, path: str, body: dict) -> dict | None:
-    """What the control paths say. GET health, clock; POST clock advances it, POST reset forgets everything."""
+    """What the control paths say. GET health, clock, pace; POST clock and pace set them, reset forgets everything."""
     if (method, path) == ("GET", "/_local/health"):
         return {**_about, "clusters": sum(cluster.live for cluster in CLUSTERS.values())}
     if path == "/_local/clock" and method in ("GET", "POST"):
         CLOCK.ahead += float(body.get("advance_seconds") or 0)
         emr_life.end_idle_clusters()
         return {"now": CLOCK.now(), "ahead_seconds": CLOCK.ahead}
+    if path == "/_local/pace" and method in ("GET", "POST"):
+        Pace.start_seconds = float(body.get("cluster_start_seconds", Pace.start_seconds))
+        Pace.end_seconds = float(body.get("cluster_end_seconds", Pace.end_seconds))
+        return {"cluster_start_seconds": Pace.start_seconds, "cluster_end_seconds": Pace.end_seconds}
     if (method, path) == ("POST", "/_local/reset"):
         ministack.app._reset_all_state()
         return {"status": "empty"}

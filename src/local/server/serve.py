@@ -17,6 +17,7 @@ import threading
 from pathlib import Path
 
 STOP_SECONDS = 1.7
+TAKEN = 75  # the exit code of a second server in the same folder
 
 
 def _arguments() -> argparse.Namespace:
@@ -105,7 +106,9 @@ def main() -> None:
     arguments.dir = arguments.dir.resolve()
     lock = _hold(arguments.dir)
     if lock is None:
-        sys.exit(f"another local AWS runs in {arguments.dir}")
+        print(f"another local AWS runs in {arguments.dir}", file=sys.stderr)
+        sys.exit(TAKEN)
+    (arguments.dir / "server.json").unlink(missing_ok=True)  # what a killed one left
     try:
         listener = _listen(arguments.port)
     except OSError as error:

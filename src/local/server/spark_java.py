@@ -1,5 +1,6 @@
 """Java and Spark as the Python packages bring them: where they are and how they are started."""
 
+import fcntl
 import importlib.util
 import os
 import subprocess
@@ -82,6 +83,13 @@ def make_archives(script: Path, temporary: Path) -> None:
     folder = archive_folder()
     folder.mkdir(exist_ok=True)
     base, loaded = folder / "base.jsa", folder / "spark.jsa"
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not loaded.is_file():  # another run was quicker
+            _make_archives(base, loaded, script, temporary)
+
+
+def _make_archives(base: Path, loaded: Path, script: Path, temporary: Path) -> None:
     run = {"check": True, "env": environment(), "cwd": temporary, "capture_output": True}
     subprocess.run([*_java(), "-Xshare:dump", f"-XX:SharedArchiveFile={base}"], **run)
     archiving = [f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={loaded}.new"]

@@ -47,6 +47,7 @@ pub struct Query {
     /// is theirs.
     #[serde(default = "theirs")]
     pub period: Duration,
+    /// What graphs call it.
     #[serde(default)]
     pub label: String,
     /// Whether this is what the alarm watches; true for exactly one.

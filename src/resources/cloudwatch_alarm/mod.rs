@@ -18,7 +18,7 @@ use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::Resource;
+use super::{Resource, Tags};
 use metric::{Metric, Query};
 
 /// A CloudWatch alarm on one metric (`metric`), or on an expression over several (`metrics`).
@@ -26,6 +26,7 @@ use metric::{Metric, Query};
 #[serde(deny_unknown_fields)]
 pub struct CloudwatchAlarm {
     pub name: Name,
+    /// What it means and what to do about it, for whoever is told.
     #[serde(default)]
     pub description: String,
     /// What is watched. Either this or `metrics`.
@@ -34,6 +35,7 @@ pub struct CloudwatchAlarm {
     /// Metrics and expressions by id; the alarm watches the one with `return_data: true`.
     #[serde(default)]
     pub metrics: BTreeMap<String, Query>,
+    /// How the metric stands to the threshold when the alarm goes off.
     pub comparison: Comparison,
     /// What the metric is compared with. Either this or `threshold_metric_id`.
     #[serde(default)]
@@ -183,7 +185,7 @@ impl Resource for CloudwatchAlarm {
         Ok(())
     }
 
-    fn from_arn(arn: &str) -> Option<Name> {
+    fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let (_, name) = arn.split_once(":cloudwatch:")?.1.split_once(":alarm:")?;
         Some(Name::new(name))
     }
@@ -519,7 +521,11 @@ mod tests {
             ("arn:aws:cloudwatch:eu-west-1:1:alarm:a: b", Some("a: b")),
             ("arn:aws:cloudwatch::1:dashboard/d", None),
         ] {
-            assert_eq!(CloudwatchAlarm::from_arn(arn), name.map(Name::new), "{arn}");
+            assert_eq!(
+                CloudwatchAlarm::listed(arn, &BTreeMap::new()),
+                name.map(Name::new),
+                "{arn}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Changes to a live cluster, one call after the other: EMR takes one change of a cluster at a time.
+//! Changes to a live cluster, one call after the other: EMR takes one change of it at a time.
 
 use std::collections::BTreeMap;
 
@@ -113,7 +113,8 @@ pub struct Resizing {
     pub add: Vec<String>,
 }
 
-/// A group cannot be deleted, nor its nodes become others: it is emptied, and one of its name added.
+/// A group cannot be deleted, nor its nodes become others: it is emptied, and one of its name
+/// added.
 pub fn resizing(desired: &EmrCluster, live: &EmrCluster, diff: &Diff) -> Resizing {
     let mut out = Resizing::default();
     if desired.core.exists() && diff.touches("core.count") {
@@ -262,8 +263,8 @@ impl Change<'_> {
     }
 }
 
-/// Both targets are sent though one changes: EMR refuses one alone. A target that does not differ is
-/// sent as it is, because managed scaling may have set it.
+/// Both targets are sent though one changes: EMR refuses one alone. A target that does not differ
+/// is sent as it is, because managed scaling may have set it.
 fn modified(
     id: &str,
     want: &Fleet,

@@ -282,15 +282,16 @@ fn ended(cluster: &Cluster, now: SystemTime) -> String {
     let at = status.and_then(|status| status.timeline()).and_then(|t| t.end_date_time());
     let at = at.and_then(|at| SystemTime::try_from(*at).ok());
     match at.and_then(|at| now.duration_since(at).ok()) {
-        Some(since) => format!("ended {} ago: {why}", ago(since)),
+        Some(since) => format!("ended {}: {why}", ago(since)),
         None => format!("ended: {why}"),
     }
 }
 
 fn ago(since: Duration) -> String {
     match since.as_secs() / 60 {
-        minutes @ 0..120 => format!("{minutes} min"),
-        minutes => format!("{} h", minutes / 60),
+        0 => "just now".into(),
+        minutes @ 1..120 => format!("{minutes} min ago"),
+        minutes => format!("{} h ago", minutes / 60),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::kind::rule::{replace, secret, write_only};
 use crate::kind::{Flaw, Live, Name, Outputs, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::Resource;
+use super::{Resource, Tags};
 
 impl Resource for EmrCluster {
     const KIND: &'static str = "emr-cluster";
@@ -118,7 +118,7 @@ impl Resource for EmrCluster {
         change::retire(aws, live).await
     }
 
-    fn from_arn(arn: &str) -> Option<Name> {
+    fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let (_, id) = arn.split_once(":elasticmapreduce:")?.1.split_once(":cluster/")?;
         find::is_id(id).then(|| Name::new(id))
     }

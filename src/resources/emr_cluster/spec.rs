@@ -15,7 +15,8 @@ use super::words::{Application, Idle, NONE, Text};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmrCluster {
-    /// The cluster's label. AWS lets many clusters share it; the one of this blueprint is known by its tags.
+    /// The cluster's label. AWS lets many clusters share it; the one of this blueprint is known by
+    /// its tags.
     pub name: Name,
     /// EMR release, as `emr-7.5.0`.
     pub release: String,
@@ -27,7 +28,7 @@ pub struct EmrCluster {
     /// `persistent`.
     #[serde(default)]
     pub lifecycle: Option<Lifecycle>,
-    /// The cluster ends itself after this long without work, 60 seconds to 7 days; `none` for never.
+    /// The cluster ends itself after this long without work, 60s to 7d; `none` for never.
     #[serde(default)]
     pub idle_timeout: Idle,
     /// The cluster ends with its last step.
@@ -73,7 +74,8 @@ pub struct EmrCluster {
     /// KMS key that encrypts the logs: id or ARN; `none` for the bucket's own encryption.
     #[serde(default = "none")]
     pub log_key: String,
-    /// Subnets by id. Instance groups live in one; fleets choose one of several. Left out: AWS decides.
+    /// Subnets by id. Instance groups live in one; fleets choose one of several. Left out: AWS
+    /// decides.
     #[serde(default)]
     pub subnets: Option<BTreeSet<String>>,
     /// EC2 key pair for SSH; `none` for none.
@@ -123,6 +125,7 @@ pub struct Group {
     /// Number of nodes.
     #[serde(default = "one")]
     pub count: u32,
+    /// How the nodes are bought.
     #[serde(default)]
     pub market: Market,
     /// The most to pay for an hour of a spot node, in USD. Left out: the on-demand price.
@@ -224,6 +227,7 @@ pub struct SpotLaunch {
     /// What happens then.
     #[serde(default)]
     pub timeout_action: TimeoutAction,
+    /// How spot capacity is chosen among the types.
     #[serde(default)]
     pub allocation_strategy: SpotStrategy,
 }
@@ -251,6 +255,7 @@ pub enum SpotStrategy {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OnDemandLaunch {
+    /// How on-demand capacity is chosen among the types.
     #[serde(default)]
     pub allocation_strategy: OnDemandStrategy,
 }
@@ -333,9 +338,11 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BootstrapAction {
+    /// What EMR calls it in its logs.
     pub name: String,
     /// The script, as `s3://bucket/bootstrap.sh`.
     pub path: String,
+    /// Arguments of the script.
     #[serde(default)]
     pub args: Vec<Text>,
 }
@@ -353,8 +360,10 @@ pub struct SecurityGroups {
     /// Between EMR and the nodes of a private subnet.
     #[serde(default)]
     pub service_access: Option<String>,
+    /// More security groups of the primary node, by id.
     #[serde(default)]
     pub additional_primary: BTreeSet<String>,
+    /// More security groups of the core and task nodes, by id.
     #[serde(default)]
     pub additional_core: BTreeSet<String>,
 }
@@ -370,12 +379,14 @@ pub enum ScaleDown {
     InstanceHour,
 }
 
+/// The root volume of a node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RootVolume {
     /// Size in GiB, 15 to 100.
     #[serde(default)]
     pub size_gb: Option<u32>,
+    /// Left out: AWS decides.
     #[serde(default)]
     pub iops: Option<u32>,
     /// MiB a second.
@@ -383,11 +394,13 @@ pub struct RootVolume {
     pub throughput: Option<u32>,
 }
 
+/// How the cluster uses Kerberos.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Kerberos {
     /// As `EC2.INTERNAL`.
     pub realm: String,
+    /// Password of the administrator of the key distribution center.
     pub kdc_admin_password: String,
     /// For a trust with another realm.
     #[serde(default)]
@@ -395,6 +408,7 @@ pub struct Kerberos {
     /// For a trust with an Active Directory domain.
     #[serde(default)]
     pub ad_domain_join_user: Option<String>,
+    /// That user's password.
     #[serde(default)]
     pub ad_domain_join_password: Option<String>,
 }

@@ -28,7 +28,7 @@ use super::spec::{
 use super::words::{Idle, NONE, Text};
 
 const RUN: &str = "emr:RunJobFlow";
-/// A younger role may not have reached EMR, which then accepts the cluster and ends it minutes later.
+/// A younger role may not have reached EMR, which then takes the cluster and ends it minutes later.
 const ROLE_SECONDS: i64 = 30;
 /// A clock that is wrong by no more than this may show a new role as made in the future.
 const CLOCK_SECONDS: i64 = 60;
@@ -80,8 +80,8 @@ pub async fn create(cluster: &EmrCluster, aws: &Aws) -> Result<(), Fault> {
     Ok(())
 }
 
-/// "Invalid InstanceProfile: …" and "Failed to authorize instance profile …" pass within minutes of
-/// the profile's making.
+/// "Invalid InstanceProfile: …" and "Failed to authorize instance profile …" pass within minutes
+/// of the profile's making.
 pub fn young_profile(fault: Fault) -> Fault {
     let young = fault.says("ValidationException", "Invalid InstanceProfile")
         || fault.says("AccessDeniedException", "Failed to authorize instance profile");

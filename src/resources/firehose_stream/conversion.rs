@@ -37,6 +37,7 @@ pub struct Parquet {
     /// How the JSON of the records is read.
     #[serde(default)]
     pub input: Input,
+    /// How the pages of a file are compressed.
     #[serde(default)]
     pub compression: ParquetCompression,
     /// HDFS block size in MB, at least 64.
@@ -79,6 +80,7 @@ pub struct Orc {
     /// How the JSON of the records is read.
     #[serde(default)]
     pub input: Input,
+    /// How the blocks of a file are compressed.
     #[serde(default)]
     pub compression: OrcCompression,
     /// Stripe size in MB, at least 8.

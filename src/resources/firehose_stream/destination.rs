@@ -64,8 +64,10 @@ pub struct Backup {
     /// ARN of the role that writes to it. Left out: the role of the stream.
     #[serde(default)]
     pub role: Option<String>,
+    /// What the keys of the copies start with.
     #[serde(default)]
     pub prefix: String,
+    /// What the keys of copies that failed start with.
     #[serde(default)]
     pub error_prefix: String,
     #[serde(default)]

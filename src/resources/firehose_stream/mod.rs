@@ -26,7 +26,7 @@ use crate::kind::values::or_none::OrNone;
 use crate::kind::{Flaw, Live, Name, Outputs, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::Resource;
+use super::{Resource, Tags};
 
 use conversion::{Orc, Parquet};
 use destination::{Backup, Buffer, Compression, Logging, Partitioning};
@@ -213,7 +213,7 @@ impl Resource for FirehoseStream {
         Ok(())
     }
 
-    fn from_arn(arn: &str) -> Option<Name> {
+    fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let (_, name) = arn.split_once(":firehose:")?.1.split_once(":deliverystream/")?;
         Some(Name::new(name))
     }

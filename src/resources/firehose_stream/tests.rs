@@ -305,7 +305,10 @@ fn a_stream_goes_through_its_phases() {
         assert_eq!((live.phase, live.spec.encryption.as_str()), (phase, reads));
         assert_eq!(live.outputs[VERSION], "7");
         assert_eq!(live.outputs[DESTINATION], "destinationId-000000000001");
-        assert_eq!(FirehoseStream::from_arn(&live.outputs["arn"]), Some(Name::new("events")));
+        assert_eq!(
+            FirehoseStream::listed(&live.outputs["arn"], &BTreeMap::new()),
+            Some(Name::new("events"))
+        );
     }
 }
 

@@ -1,7 +1,6 @@
 //! `glue-table`: a table of the Glue Data Catalog.
 
 mod format;
-pub(super) mod parameters;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -22,9 +21,11 @@ use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
 use super::Resource;
+use super::glue::{
+    ABSENT, PAGES, list, literal, lower_case, same_location, tag_of, without_foreign,
+};
 
 use format::{Format, SERIALIZATION};
-use parameters::{literal, lower_case, same_location, tag_of, without_foreign};
 
 /// A table of the Glue Data Catalog. Deleting it leaves the data in S3 alone.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +35,7 @@ pub struct GlueTable {
     pub database: String,
     /// In lower case.
     pub name: Name,
+    /// What the table holds, in words.
     #[serde(default)]
     pub description: String,
     /// The columns in their order, without the partition keys.
@@ -76,10 +78,12 @@ pub struct GlueTable {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
+    /// Lower-case, as Hive has it.
     pub name: String,
     /// As Hive writes it: `string`, `bigint`, `array<struct<id:int>>`.
     #[serde(rename = "type")]
     pub data_type: String,
+    /// What the column holds, in words.
     #[serde(default)]
     pub comment: String,
 }
@@ -109,9 +113,6 @@ fn external() -> String {
     "EXTERNAL_TABLE".to_owned()
 }
 
-const ABSENT: &[&str] = &["EntityNotFoundException"];
-/// Pages of 100: a catalog longer than this is not walked to its end.
-const PAGES: usize = 1000;
 const PAGE: i32 = 100;
 
 impl Resource for GlueTable {
@@ -309,24 +310,6 @@ async fn find(aws: &Aws, database: &str, names: &BTreeSet<&str>) -> Result<Vec<T
         absent(answer.during("glue:GetTable"), ABSENT)
     }));
     tables.extend(others.await?.into_iter().flatten().filter_map(|found| found.table));
-    Ok(tables)
-}
-
-/// All tables of a database; none if there is no such database.
-pub(super) async fn list(aws: &Aws, database: &str) -> Result<Vec<Table>, Fault> {
-    let api = Client::new(&aws.config);
-    let (mut tables, mut next) = (Vec::new(), None);
-    for _ in 0..PAGES {
-        let call = api.get_tables().database_name(database).set_next_token(next);
-        let Some(page) = absent(call.send().await.during("glue:GetTables"), ABSENT)? else {
-            return Ok(tables);
-        };
-        tables.extend_from_slice(page.table_list());
-        next = page.next_token;
-        if next.is_none() {
-            break;
-        }
-    }
     Ok(tables)
 }
 

@@ -10,8 +10,8 @@ use aws_sdk_glue::types::{
 use crate::aws::During;
 use crate::cloud::Fault;
 
+use super::super::glue::{foreign, of_tag, tag_of};
 use super::format::Format;
-use super::parameters::{foreign, of_tag, tag_of};
 use super::{Column, GlueTable, OpenTableFormat};
 
 impl GlueTable {

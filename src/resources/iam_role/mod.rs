@@ -35,6 +35,7 @@ pub struct IamRole {
     /// Where the ARN places it, as `/pipelines/`.
     #[serde(default = "root")]
     pub path: String,
+    /// What the role is for, in words.
     #[serde(default)]
     pub description: String,
     /// Who may assume it: a service, as `firehose.amazonaws.com`, a list of services, or a whole
@@ -103,6 +104,11 @@ impl Resource for IamRole {
         outputs
     }
 
+    fn created(&self) -> Option<Self> {
+        let (policies, managed_policies) = (BTreeMap::new(), BTreeSet::new());
+        Some(Self { policies, managed_policies, instance_profile: false, ..self.clone() })
+    }
+
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let api = Client::new(&aws.config);
         let name = identity.as_str();
@@ -120,7 +126,7 @@ impl Resource for IamRole {
         }
         let api = Client::new(&aws.config);
         let roles = join_all(identities.iter().map(|name| read::role(&api, name.as_str())));
-        let (listed, roles) = futures_util::join!(read::account(&api), roles);
+        let (listed, roles) = futures_util::join!(read::account(aws), roles);
         // Who may not list the account can still read each role.
         let Ok(listed) = listed else { return join_all(identities.iter().map(each)).await };
         let each = identities.iter().zip(roles).map(async |(identity, role)| {

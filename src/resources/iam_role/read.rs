@@ -73,9 +73,9 @@ pub(super) async fn profiles(
 }
 
 /// The parts of every role of the account, by name.
-pub(super) async fn account(api: &Client) -> Result<BTreeMap<String, Parts>, Fault> {
-    let named = |role: RoleDetail| role.role_name().map(|name| (name.to_owned(), hung_on(&role)));
-    Ok(details(api).await?.into_iter().filter_map(named).collect())
+pub(super) async fn account(aws: &Aws) -> Result<BTreeMap<String, Parts>, Fault> {
+    let named = |role: &RoleDetail| role.role_name().map(|name| (name.to_owned(), hung_on(role)));
+    Ok(details(aws).await?.iter().filter_map(named).collect())
 }
 
 fn hung_on(role: &RoleDetail) -> Parts {
@@ -90,19 +90,23 @@ fn hung_on(role: &RoleDetail) -> Parts {
     }
 }
 
-async fn details(api: &Client) -> Result<Vec<RoleDetail>, Fault> {
-    let call = api.get_account_authorization_details().filter(EntityType::Role).max_items(PAGE);
-    let mut pages = call.into_paginator().send();
-    let mut roles = Vec::new();
-    while let Some(page) = pages.next().await {
-        roles.extend_from_slice(page.during(LIST)?.role_detail_list());
-    }
-    Ok(roles)
+async fn details(aws: &Aws) -> Result<&[RoleDetail], Fault> {
+    let listing = aws.roles.get_or_try_init(async || {
+        let api = Client::new(&aws.config);
+        let call = api.get_account_authorization_details().filter(EntityType::Role).max_items(PAGE);
+        let mut pages = call.into_paginator().send();
+        let mut roles = Vec::new();
+        while let Some(page) = pages.next().await {
+            roles.extend_from_slice(page.during(LIST)?.role_detail_list());
+        }
+        Ok(roles)
+    });
+    listing.await.map(Vec::as_slice)
 }
 
 /// The roles that carry the owner's tag; the tagging API lists no roles.
 pub(super) async fn owned(aws: &Aws, kind: &str) -> Result<Vec<Owned>, Fault> {
-    let roles = details(&Client::new(&aws.config)).await?;
+    let roles = details(aws).await?;
     let each = roles.iter().filter_map(|role| {
         let tags = pairs(role.tags());
         let ours = tags.get(OWNER_TAG) == Some(&aws.place.owner.0);

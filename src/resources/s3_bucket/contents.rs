@@ -2,11 +2,13 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::ObjectIdentifier;
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::aws::During;
-use crate::cloud::{Class, Contents, Fault};
+use crate::cloud::{Contents, Fault};
+
+use super::super::s3::{delete, identifier};
 
 /// Pages of a thousand that are counted: more objects than anyone deletes by mistake, and seconds.
 const PAGES_COUNTED_MAX: usize = 100;
@@ -66,45 +68,6 @@ fn identifiers(page: &ListObjectVersionsOutput) -> Result<Vec<ObjectIdentifier>,
     let versions = page.versions().iter().map(|v| (v.key(), v.version_id()));
     let markers = page.delete_markers().iter().map(|m| (m.key(), m.version_id()));
     versions.chain(markers).map(|(key, version)| identifier(key, version)).collect()
-}
-
-fn identifier(key: Option<&str>, version: Option<&str>) -> Result<ObjectIdentifier, Fault> {
-    let object = ObjectIdentifier::builder().set_key(key.map(str::to_owned));
-    object.set_version_id(version.map(str::to_owned)).build().during(DELETE)
-}
-
-const DELETE: &str = "s3:DeleteObjects";
-
-/// Deletes up to a thousand objects; what S3 refuses one by one is a fault as a whole.
-pub async fn delete(
-    api: &Client,
-    bucket: &str,
-    objects: Vec<ObjectIdentifier>,
-) -> Result<(), Fault> {
-    let objects =
-        Delete::builder().set_objects(Some(objects)).quiet(true).build().during(DELETE)?;
-    let done = api.delete_objects().bucket(bucket).delete(objects).send().await.during(DELETE)?;
-    let Some(error) = done.errors().first() else { return Ok(()) };
-    let code = error.code().unwrap_or_default();
-    let class = match code {
-        "AccessDenied" => Class::Denied,
-        "SlowDown" => Class::Throttled,
-        "InternalError" => Class::Broken,
-        _ => Class::Invalid,
-    };
-    let key = error.key().unwrap_or_default();
-    let message = error.message().unwrap_or("no reason given");
-    let what = format!("`{key}`, one of {} objects: {message}", done.errors().len());
-    Err(Fault { code: Some(code.to_owned()), ..Fault::new(class, DELETE, what) })
-}
-
-/// Deletes objects by key, however many.
-pub async fn delete_keys(api: &Client, bucket: &str, keys: &[String]) -> Result<(), Fault> {
-    for thousand in keys.chunks(1000) {
-        let objects = thousand.iter().map(|key| identifier(Some(key), None));
-        delete(api, bucket, objects.collect::<Result<_, _>>()?).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `s3-bucket`: an S3 bucket, with all that S3 keeps beside it in documents of their own.
 
-pub mod contents;
+mod contents;
 mod lifecycle;
 mod policy;
 mod settings;
@@ -23,11 +23,10 @@ use crate::kind::values::policy::Policy;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
-pub use self::settings::name_flaw;
-
 use self::lifecycle::LifecycleRule;
 use self::settings::{Encryption, Ownership, Parts, PublicAccessBlock};
-use super::Resource;
+use super::s3::name_flaw;
+use super::{Resource, Tags};
 
 /// An S3 bucket.
 ///
@@ -109,6 +108,21 @@ impl Resource for S3Bucket {
         }
     }
 
+    /// What AWS gives every new bucket.
+    fn created(&self) -> Option<Self> {
+        Some(Self {
+            name: self.name.clone(),
+            versioning: false,
+            encryption: Encryption::default(),
+            public_access_block: PublicAccessBlock::default(),
+            ownership: Ownership::default(),
+            tls_only: false,
+            policy: Policy::default(),
+            lifecycle: BTreeMap::new(),
+            tags: self.tags.clone(),
+        })
+    }
+
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let api = aws.s3();
         let name = identity.as_str();
@@ -183,7 +197,7 @@ impl Resource for S3Bucket {
         absent(contents::count(&aws.s3(), identity.as_str()).await, ABSENT)
     }
 
-    fn from_arn(arn: &str) -> Option<Name> {
+    fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let (_, name) = arn.split_once(":s3:::")?;
         (!name.contains('/')).then(|| Name::new(name))
     }
@@ -326,7 +340,7 @@ mod tests {
             ("arn:aws:s3:::lake/key", None),
             ("arn:aws:sns:eu-west-1:1:lake", None),
         ] {
-            assert_eq!(S3Bucket::from_arn(arn), name.map(Name::new), "{arn}");
+            assert_eq!(S3Bucket::listed(arn, &BTreeMap::new()), name.map(Name::new), "{arn}");
         }
     }
 }

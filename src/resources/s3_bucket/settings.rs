@@ -311,36 +311,6 @@ fn verdict(
     })
 }
 
-/// What S3 says of names, as far as it is not said by trying.
-pub fn name_flaw(name: &str) -> Option<Flaw> {
-    const STARTS: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
-    const ENDS: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
-    if name.contains("${") {
-        return None;
-    }
-    let flaw = |what: &str| Some(Flaw::error("name", what));
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    if !(3..=63).contains(&name.len()) {
-        return flaw("a bucket's name has 3 to 63 characters");
-    }
-    if !name.chars().all(|c| plain(c) || c == '-' || c == '.') {
-        return flaw("a bucket's name has lower-case letters, digits, hyphens and dots");
-    }
-    if !name.starts_with(plain) || !name.ends_with(plain) || name.contains("..") {
-        return flaw("a bucket's name begins and ends with a letter or digit, and has no two dots");
-    }
-    if name.parse::<std::net::Ipv4Addr>().is_ok() {
-        return flaw("a bucket's name is not an IP address");
-    }
-    if let Some(start) = STARTS.iter().find(|start| name.starts_with(**start)) {
-        return flaw(&format!("names that begin with `{start}` are AWS's own"));
-    }
-    if let Some(end) = ENDS.iter().find(|end| name.ends_with(**end)) {
-        return flaw(&format!("names that end with `{end}` are AWS's own"));
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -450,16 +420,5 @@ mod tests {
                 _ => assert!(found.is_none() && words.is_none(), "{found:?}"),
             }
         }
-    }
-
-    #[test]
-    fn names_that_s3_refuses_are_flaws() {
-        for name in ["lake", "a-b.c", "123", "${var.x}-L"] {
-            assert_eq!(name_flaw(name), None, "{name}");
-        }
-        for name in ["ab", "Lake", "a_b", "-ab", "ab-", "a..b", "10.0.0.1", "xn--a", "x-s3alias"] {
-            assert!(name_flaw(name).is_some(), "{name}");
-        }
-        assert!(name_flaw(&"a".repeat(64)).is_some());
     }
 }

@@ -21,7 +21,7 @@ use crate::kind::values::tags::unwanted;
 use crate::kind::{Flaw, Live, Name, Outputs, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::Resource;
+use super::{Resource, Tags};
 use subscription::{Subscription, masked};
 
 /// An SNS topic and its subscriptions.
@@ -99,6 +99,10 @@ impl Resource for SnsTopic {
         self.leave_pending(&mut live.subscriptions);
     }
 
+    fn created(&self) -> Option<Self> {
+        Some(Self { subscriptions: Subscriptions::new(), ..self.clone() })
+    }
+
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         read::observe(aws, identity).await
     }
@@ -156,7 +160,7 @@ impl Resource for SnsTopic {
         Ok(())
     }
 
-    fn from_arn(arn: &str) -> Option<Name> {
+    fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let place_and_name = arn.split_once(":sns:")?.1;
         match place_and_name.split(':').collect::<Vec<_>>().as_slice() {
             [_region, _account, name] => Some(Name::new(*name)),

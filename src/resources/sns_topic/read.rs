@@ -192,7 +192,7 @@ mod tests {
             ("arn:aws:sns:eu-west-1:123456789012:t:3c48295f", None),
             ("arn:aws:sqs:eu-west-1:123456789012:q", None),
         ] {
-            assert_eq!(SnsTopic::from_arn(arn), name.map(Name::new), "{arn}");
+            assert_eq!(SnsTopic::listed(arn, &BTreeMap::new()), name.map(Name::new), "{arn}");
         }
     }
 }

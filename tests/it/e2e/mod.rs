@@ -1,0 +1,18 @@
+//! The built program against the local AWS, as people use both: what it prints, how it exits, and
+//! what AWS holds afterwards, looked at from outside with boto3.
+
+mod adopt;
+mod destroy;
+mod failing;
+mod flagship;
+mod idle;
+pub mod machine;
+mod once;
+mod project;
+mod protect;
+mod replace;
+mod saved;
+mod saying;
+mod signals;
+
+pub use project::{Ended, Project};
