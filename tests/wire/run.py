@@ -201,6 +201,7 @@ def main() -> int:
         waiting = []
         for kind in arguments.kind or kinds_of(schema):
             if arguments.emulator == "moto" and kind in NOT_ON_MOTO:
+                checks.note(f"{kind} is not on moto: {NOT_ON_MOTO[kind]}")
                 continue
             if not checks(kind in modules, f"{kind}: has a file", "there is none"):
                 continue
