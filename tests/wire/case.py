@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import boto3
@@ -123,6 +124,17 @@ OTHER_TAGS = {"team": "lake", "cost": "42"}
 
 
 OWNER_TAG = "pipeline:owner"
+
+
+def make_bucket(name: str) -> Callable[[Aws], None]:
+    """Makes a bucket that no blueprint has."""
+
+    def make(aws: Aws) -> None:
+        with suppress(aws.s3.exceptions.BucketAlreadyOwnedByYou):
+            where = {"LocationConstraint": REGION}
+            aws.s3.create_bucket(Bucket=name, CreateBucketConfiguration=where)
+
+    return make
 
 
 def pairs(tags: dict, key: str = "Key", value: str = "Value") -> list[dict]:

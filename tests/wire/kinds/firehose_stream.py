@@ -27,6 +27,13 @@ SCHEMA = (CONVERSION, "SchemaConfiguration")
 READER = (CONVERSION, "InputFormatConfiguration", "Deserializer")
 WRITER = (CONVERSION, "OutputFormatConfiguration", "Serializer")
 MB = 1024 * 1024
+#: What UpdateDestination takes of what DescribeDeliveryStream tells.
+SENT = (
+    "RoleARN BucketARN Prefix ErrorOutputPrefix BufferingHints CompressionFormat"
+    " EncryptionConfiguration CloudWatchLoggingOptions ProcessingConfiguration S3BackupMode"
+    " DataFormatConversionConfiguration DynamicPartitioningConfiguration FileExtension"
+    " CustomTimeZone"
+).split()
 
 
 def _stream(aws: Aws, name: str) -> dict:
@@ -69,17 +76,19 @@ def _delete(name: str):
 
 
 def _update(name: str, *paths: str):
-    """A change of the destination by what a function makes of what there is: the rest is merged."""
+    """A change of the destination by what a function makes of what there is. The rest is sent as it is: moto keeps
+    only half of what an update leaves out."""
 
     def decorate(edit: Callable[[dict], dict]):
         @change(*paths)
         def make(aws: Aws) -> None:
-            stream = _stream(aws, name)
+            stream, held = _stream(aws, name), _held(aws, name)
+            sent = {key: held[key] for key in SENT if key in held}
             aws.firehose.update_destination(
                 DeliveryStreamName=name,
                 CurrentDeliveryStreamVersionId=stream["VersionId"],
                 DestinationId=stream["Destinations"][0]["DestinationId"],
-                ExtendedS3DestinationUpdate=_filled(aws, edit(_held(aws, name))),
+                ExtendedS3DestinationUpdate={**sent, **_filled(aws, edit(held))},
             )
 
         return make

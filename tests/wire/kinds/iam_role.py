@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 
 from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, change, document, pairs, tag_changes
 from case import without
@@ -30,7 +31,8 @@ def _managed_policies(*arns: str):
     def make(aws: Aws) -> None:
         for arn in arns:
             text = json.dumps(_policy("s3:Get*"))
-            aws.iam.create_policy(PolicyName=arn.split("/")[1], PolicyDocument=text)
+            with suppress(aws.iam.exceptions.EntityAlreadyExistsException):
+                aws.iam.create_policy(PolicyName=arn.split("/")[1], PolicyDocument=text)
 
     return make
 
@@ -42,16 +44,14 @@ def _look(name: str):
         names = aws.iam.list_role_policies(RoleName=name)["PolicyNames"]
         each = {one: aws.iam.get_role_policy(RoleName=name, PolicyName=one) for one in names}
         profiles = aws.iam.list_instance_profiles_for_role(RoleName=name)["InstanceProfiles"]
-        tags = [
-            aws.iam.list_instance_profile_tags(InstanceProfileName=one["InstanceProfileName"])
-            for one in profiles
-        ]
+        names = [one["InstanceProfileName"] for one in profiles]
+        profiles = [aws.iam.get_instance_profile(InstanceProfileName=one) for one in names]
         told = {
             "role": role,
             "policies": {one: document(found["PolicyDocument"]) for one, found in each.items()},
             "managed": aws.iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"],
-            "profiles": [one["Arn"] for one in profiles],
-            "profile tags": [one["Tags"] for one in tags],
+            "profiles": [one["InstanceProfile"]["Arn"] for one in profiles],
+            "profile tags": [one["InstanceProfile"].get("Tags") for one in profiles],
         }
         return without(told, *VOLATILE)
 
@@ -127,8 +127,13 @@ def _case(label: str, name: str, others: dict) -> Case:
             "tags": OTHER_TAGS,
         },
         changes=[
-            change("description")(_with(name, "update_role", Description="Mine")),
-            change("max_session")(_with(name, "update_role", MaxSessionDuration=10800)),
+            # Both are sent: of what is left out AWS keeps what it has, and moto nothing.
+            change("description")(
+                _with(name, "update_role", Description="Mine", MaxSessionDuration=7200)
+            ),
+            change("max_session")(
+                _with(name, "update_role", Description="Reads the lake", MaxSessionDuration=10800)
+            ),
             change("trust.Statement.0.Principal.Service")(
                 _with(name, "update_assume_role_policy", PolicyDocument=_trust("ec2.amazonaws.com"))
             ),

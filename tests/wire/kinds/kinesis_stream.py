@@ -5,6 +5,7 @@ from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, change, tag_changes, wi
 KIND = "kinesis-stream"
 UNREACHABLE = {"name": "it is the identity"}
 SETTLED = {"name": "it is the identity"}
+NOT_SERVED = {"moto": {"every metric": "it keeps ALL as a metric of that name"}}
 NAME = "wire-stream"
 
 
@@ -55,7 +56,7 @@ CASES = [
             "shards": 3,
             "retention_hours": 72,
             "key": "alias/aws/kinesis",
-            "shard_metrics": ["ALL"],
+            "shard_metrics": ["IncomingRecords"],
             "tags": OTHER_TAGS,
         },
         changes=[
@@ -107,5 +108,19 @@ CASES = [
         changes=[change("mode")(_mode("wire-on-demand", "PROVISIONED"))],
         look=_look("wire-on-demand"),
         delete=_delete("wire-on-demand"),
+    ),
+    Case(
+        "every metric",
+        resources={
+            "subject": {"kind": KIND, "name": "wire-metrics", "shard_metrics": ["ALL"]},
+        },
+        changes=[
+            change("shard_metrics")(
+                lambda aws: aws.kinesis.disable_enhanced_monitoring(
+                    StreamName="wire-metrics", ShardLevelMetrics=["OutgoingBytes"]
+                )
+            )
+        ],
+        look=_look("wire-metrics"),
     ),
 ]

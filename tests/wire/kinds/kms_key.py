@@ -7,6 +7,14 @@ from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, change, document, pairs
 KIND = "kms-key"
 UNREACHABLE = {}
 SETTLED = {"name": "another name is another key"}
+SHORTCOMINGS = {
+    "moto": {
+        "rotation_period_days": (
+            "it rotates every key after 365 days",
+            "an_answer_reads_as_a_blueprint_writes",
+        )
+    }
+}
 NAME = "wire-key"
 ALIAS = f"alias/{NAME}"
 

@@ -8,6 +8,13 @@ UNREACHABLE = {
     "class": "CloudWatch Logs fixes it when the group is made",
 }
 SETTLED = UNREACHABLE
+_READ = "what_aws_says_is_read_in_the_blueprints_words"
+SHORTCOMINGS = {
+    "moto": {
+        "key": ("it has no AssociateKmsKey and no DisassociateKmsKey", _READ),
+        "class": ("it forgets the class that a group is made with", _READ),
+    }
+}
 NAME = "/wire/log-group"
 RARE = "/wire/infrequent"
 KEY = "arn:aws:kms:eu-west-1:${account}:key/11111111-1111-1111-1111-111111111111"

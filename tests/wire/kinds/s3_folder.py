@@ -1,6 +1,6 @@
 """`s3-folder`"""
 
-from case import OTHER_TAGS, TAGS, Aws, Case, Change, change, without
+from case import OTHER_TAGS, TAGS, Aws, Case, Change, change, make_bucket, without
 
 KIND = "s3-folder"
 UNREACHABLE = {
@@ -54,10 +54,9 @@ CASES = [
             "two/new.py": "# new\n",
         },
         resources={
-            "lake": {"kind": "s3-bucket", "name": BUCKET},
             "subject": {
                 "kind": KIND,
-                "bucket": "${lake.name}",
+                "bucket": BUCKET,
                 "prefix": PREFIX,
                 "source": "one",
                 "tags": TAGS,
@@ -79,6 +78,7 @@ CASES = [
             _rewrite("tags.intruder", pipeline_tags=lambda tags: tags + "&intruder=yes"),
         ],
         look=_look,
+        before=make_bucket(BUCKET),
         delete=_delete,
     )
 ]

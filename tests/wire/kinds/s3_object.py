@@ -1,6 +1,6 @@
 """`s3-object`"""
 
-from case import OTHER_TAGS, TAGS, Aws, Case, Change, change, without
+from case import OTHER_TAGS, TAGS, Aws, Case, Change, change, make_bucket, without
 
 KIND = "s3-object"
 UNREACHABLE = {
@@ -43,10 +43,9 @@ CASES = [
         "all",
         files={"clean.py": "# clean\n", "other.py": "# other\n"},
         resources={
-            "lake": {"kind": "s3-bucket", "name": BUCKET},
             "subject": {
                 "kind": KIND,
-                "bucket": "${lake.name}",
+                "bucket": BUCKET,
                 "key": KEY,
                 "source": "clean.py",
                 "content_type": "text/x-python",
@@ -63,6 +62,7 @@ CASES = [
             _rewrite("tags.intruder", pipeline_tags=lambda tags: tags + "&intruder=yes"),
         ],
         look=_look,
+        before=make_bucket(BUCKET),
         # Whoever puts the object over ours does not say that it is ours.
         disown=lambda aws: aws.s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"# theirs\n"),
         delete=lambda aws: aws.s3.delete_object(Bucket=BUCKET, Key=KEY),
