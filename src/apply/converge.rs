@@ -10,6 +10,7 @@ use crate::blueprint::Id;
 use crate::blueprint::text::{Resolved, Unresolved, resolve};
 use crate::cloud::{Class, Fault};
 use crate::kind::{Kind, Live, Outputs, Phase};
+use crate::plan::known::with;
 use crate::plan::{Action, Step};
 
 use super::next::{Call, Memory, Move, Stop, View, next};
@@ -36,11 +37,11 @@ pub async fn converge(
     let memory = Memory { remembered, ..Memory::default() };
     let mut work = Work { run, step, kind, spec, memory, started: Instant::now() };
     match work.go(first).await {
-        Ok(outputs) if outputs.is_empty() && step.action != Action::Delete => {
+        Ok(outputs) if step.action == Action::Delete => Outcome::Done(outputs),
+        Ok(outputs) => {
             let spec = work.spec.as_ref().map_or(&step.spec, Resolved::value);
-            Outcome::Done(predicted(run, step, spec))
+            Outcome::Done(with(predicted(run, step, spec), &outputs))
         }
-        Ok(outputs) => Outcome::Done(outputs),
         Err(stop) => Outcome::Failed(stop),
     }
 }

@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::blueprint::Id;
 use crate::cloud::{Cloud, Fault};
 use crate::kind::{Live, Outputs, Phase, Place};
+use crate::plan::known::with;
 use crate::plan::{Action, Plan, Snapshot, Step};
 
 use next::{Call, Stop};
@@ -201,10 +202,11 @@ fn stands(step: &Step, snapshot: &Snapshot) -> bool {
 }
 
 fn settled(run: &Run<'_>, step: &Step) -> Outcome {
-    match &step.action {
-        Action::Keep(outputs) => Outcome::Done(outputs.clone()),
-        _ => Outcome::Done(converge::predicted(run, step, &step.spec)),
-    }
+    let predicted = converge::predicted(run, step, &step.spec);
+    Outcome::Done(match &step.action {
+        Action::Keep(outputs) => with(predicted, outputs),
+        _ => predicted,
+    })
 }
 
 fn finish(run: &Run<'_>, state: &State<'_>, step: &Step, outcome: Outcome) {

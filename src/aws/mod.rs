@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod canned;
 pub mod connect;
+mod draft;
 mod emr_steps;
 pub mod fault;
 pub mod pace;
@@ -16,6 +17,7 @@ use tokio::sync::OnceCell;
 
 use crate::kind::Place;
 
+pub use draft::body;
 pub use fault::{During, absent};
 
 /// An account and region to talk to. Each kind makes its client from `config`.

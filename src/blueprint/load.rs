@@ -13,6 +13,7 @@ use super::node::{self, Draft};
 use super::order::circles;
 use super::problem::{Finding, Problem, Problems};
 use super::references::Scope;
+use super::request;
 use super::sheet::{Sheet, Sheets};
 use super::tree::{Entry, Spot, Tree, Yaml};
 use super::{Artifacts, Desired, Id, Job, identity, yaml};
@@ -107,11 +108,13 @@ fn desired(
         .collect();
     let known: BTreeMap<&str, Option<&Sheet>> =
         known.iter().map(|(id, sheet)| (id.as_str(), *sheet)).collect();
-    let jobs: BTreeSet<String> = document.jobs.iter().map(|job| job.key.text.clone()).collect();
-    let artifacts = artifacts(&document, &known, &jobs, problems);
+    let ids: BTreeSet<String> = document.jobs.iter().map(|job| job.key.text.clone()).collect();
+    let artifacts = artifacts(&document, &known, &ids, problems);
 
-    let outputs = outputs(&mut document, &known, &jobs, problems);
-    let drafts = nodes(file, &mut document, &owner, &known, &jobs, problems);
+    let jobs = read_jobs(file, &mut document, &known, &ids, artifacts.as_ref(), problems);
+
+    let outputs = outputs(&mut document, &known, &ids, problems);
+    let drafts = nodes(file, &mut document, &owner, &known, &ids, problems);
     let resources = drafts.len();
     let nodes = identity::settle(drafts, &document.values, &owner, problems);
     if problems.errors() == 0 && nodes.len() != resources {
@@ -119,7 +122,6 @@ fn desired(
         let what = "a resource cannot be read, and no problem says why";
         problems.add(Finding::error(Spot::default(), what));
     }
-    let jobs = read_jobs(file, &mut document, &known, &jobs, artifacts.as_ref(), problems);
     Some(Desired {
         name: document.name,
         environment,
@@ -128,7 +130,7 @@ fn desired(
         file: file.to_owned(),
         nodes,
         jobs,
-        artifacts: artifacts.map(|bucket| Artifacts { bucket }),
+        artifacts,
         outputs,
     })
 }
@@ -181,10 +183,12 @@ fn artifacts(
     known: &BTreeMap<&str, Option<&Sheet>>,
     jobs: &BTreeSet<String>,
     problems: &mut Problems<'_>,
-) -> Option<Id> {
+) -> Option<Artifacts> {
     if let Some(tree) = &document.artifacts {
         let scope = Scope { resources: known, jobs, params: None };
-        return scope.named(tree, "artifacts", ARTIFACTS, problems);
+        let bucket = scope.named(tree, "artifacts", ARTIFACTS, problems)?;
+        let base = format!("pipeline/{}/{}", document.name, document.environment);
+        return Some(Artifacts { bucket, base });
     }
     if let Some(job) = document.jobs.first() {
         let what = "a blueprint with jobs needs `artifacts`";
@@ -258,21 +262,28 @@ fn no_circles(
     }
 }
 
+/// The jobs, whose requests are put where they are referred to.
 fn read_jobs(
     file: &Path,
     document: &mut Document,
     known: &BTreeMap<&str, Option<&Sheet>>,
     ids: &BTreeSet<String>,
-    artifacts: Option<&Id>,
+    artifacts: Option<&Artifacts>,
     problems: &mut Problems<'_>,
 ) -> BTreeMap<Id, Job> {
     let schema = grammar::job();
+    let bucket = artifacts.map(|artifacts| &artifacts.bucket);
     let around =
-        job::Surroundings { file, resources: known, jobs: ids, artifacts, schema: &schema };
+        job::Surroundings { file, resources: known, jobs: ids, artifacts: bucket, schema: &schema };
     let entries = std::mem::take(&mut document.jobs);
     let drafts: Vec<job::Draft> =
         entries.into_iter().map(|entry| job::read(entry, &around, problems)).collect();
     let after = drafts.iter().map(|draft| (draft.id.as_str(), draft.spot, &draft.after));
     no_circles(after.collect(), "follow", problems);
-    drafts.into_iter().filter_map(|draft| Some((draft.id, draft.job?))).collect()
+    let jobs = drafts.into_iter().filter_map(|draft| Some((draft.id, draft.job?))).collect();
+    if let Some(artifacts) = artifacts {
+        request::expand(&mut document.resources, &jobs, artifacts, problems);
+        request::expand(&mut document.outputs, &jobs, artifacts, problems);
+    }
+    jobs
 }

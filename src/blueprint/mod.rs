@@ -15,9 +15,11 @@ mod overlay;
 pub mod peek;
 pub mod problem;
 mod references;
+pub mod request;
 pub mod schema;
 mod shape;
 mod sheet;
+pub mod spark;
 mod spots;
 pub mod text;
 mod tree;
@@ -111,6 +113,8 @@ pub enum Protect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifacts {
     pub bucket: Id,
+    /// What their keys begin with.
+    pub base: String,
 }
 
 /// A job of the blueprint.

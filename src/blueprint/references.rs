@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Id;
 use super::nearest::nearest;
 use super::problem::{Finding, Problems};
+use super::request::REQUEST;
 use super::sheet::{Sheet, with_article};
 use super::text::{Part, identifier, scan};
 use super::tree::{Spot, Tree, Yaml};
@@ -58,6 +59,12 @@ impl Scope<'_> {
         for part in scan(text) {
             match part {
                 Part::Reference { id: "var", .. } => found.unsettled = true,
+                // It stands here no longer but for what is wrong with the job.
+                Part::Reference { id, output: REQUEST }
+                    if self.params.is_none() && self.jobs.contains(id) =>
+                {
+                    found.unsettled = true;
+                }
                 Part::Reference { id, output } => {
                     let wrong = self.wrong(id, output, problems);
                     let new = id != "param" && !found.needs.contains_key(&Id::new(id));
@@ -87,6 +94,10 @@ impl Scope<'_> {
             return self.wrong_param(output, problems);
         }
         let Some(sheet) = self.resources.get(id) else {
+            if self.jobs.contains(id) && self.params.is_none() {
+                let what = format!("a job has no output `{output}`");
+                return Some((what, Some(format!("a job's output is `{REQUEST}`"))));
+            }
             return Some(self.nothing(id, problems));
         };
         let sheet = sheet.as_ref()?;

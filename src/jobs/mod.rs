@@ -2,7 +2,6 @@
 
 pub mod cause;
 pub mod run;
-pub mod spark;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +9,8 @@ use std::fs;
 use std::io;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use crate::blueprint::request::{script_key, sha256};
 use crate::blueprint::text::{fill, references};
 use crate::blueprint::{Desired, Id, Job, When};
 use crate::cloud::{Fault, Object, Runner};
@@ -105,7 +104,7 @@ pub fn input(
     }
     let whole =
         serde_json::json!({ "script": script.hash, "args": args, "conf": conf, "params": params });
-    let hash = hex(&Sha256::digest(whole.to_string()))[..16].to_owned();
+    let hash = sha256(whole.to_string().as_bytes())[..16].to_owned();
     Ok(Ok(Input { hash, script, args, conf, params }))
 }
 
@@ -113,12 +112,8 @@ pub fn input(
 pub fn script(job: &Job) -> io::Result<Script> {
     let content = fs::read(&job.script)?;
     let name = job.script.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let hash = hex(&Sha256::digest(&content));
+    let hash = sha256(&content);
     Ok(Script { name, content, hash })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Where a blueprint keeps its scripts and its records of runs.
@@ -131,9 +126,9 @@ pub struct Artifacts {
 impl Artifacts {
     /// None where the blueprint names no bucket for them.
     pub fn of(desired: &Desired) -> Option<Self> {
-        let node = desired.nodes.get(&desired.artifacts.as_ref()?.bucket)?;
-        let base = format!("pipeline/{}/{}", desired.name, desired.environment);
-        Some(Self { bucket: node.identity.to_string(), base })
+        let artifacts = desired.artifacts.as_ref()?;
+        let bucket = desired.nodes.get(&artifacts.bucket)?.identity.to_string();
+        Some(Self { bucket, base: artifacts.base.clone() })
     }
 
     fn object(&self, key: &str) -> Object {
@@ -141,7 +136,7 @@ impl Artifacts {
     }
 
     pub fn script(&self, script: &Script) -> Object {
-        self.object(&format!("scripts/{}/{}", script.hash, script.name))
+        self.object(&script_key(&script.hash, &script.name))
     }
 
     /// The record of a success.

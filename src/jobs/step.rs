@@ -6,12 +6,12 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::apply::retry;
-use crate::blueprint::{Id, Job, When};
+use crate::blueprint::{Id, Job, When, spark};
 use crate::cloud::{Class, Fault, Object, Progress, State, Work};
 use crate::kind::Outputs;
 
 use super::run::{Event, Failure, Force, Jobs, Success, WhyFailed};
-use super::{Input, cause, spark};
+use super::{Input, cause};
 
 /// A cluster can end itself between the look and the submission; twice in a row is something else.
 const ROUNDS: u32 = 3;

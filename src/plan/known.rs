@@ -17,10 +17,16 @@ pub fn outputs(
     live: Option<&Live>,
     place: &Place,
 ) -> Outputs {
+    let predicted = kind.predict(spec, place);
     match (action, live) {
-        (Action::Keep(_) | Action::Update(_), Some(live)) => live.outputs.clone(),
-        _ => kind.predict(spec, place),
+        (Action::Keep(_) | Action::Update(_), Some(live)) => with(predicted, &live.outputs),
+        _ => predicted,
     }
+}
+
+/// What AWS says of a resource goes before what follows from its spec.
+pub fn with(predicted: Outputs, live: &Outputs) -> Outputs {
+    predicted.into_iter().chain(live.clone()).collect()
 }
 
 /// The outputs of every resource as the plan leaves them, as far as they are known before it is

@@ -59,6 +59,14 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
         Vec::new()
     }
 
+    /// With the fields that follow from other fields.
+    fn completed(self) -> Self
+    where
+        Self: Sized,
+    {
+        self
+    }
+
     /// It exists only while there is work.
     fn on_demand(&self) -> bool {
         false
@@ -185,7 +193,7 @@ const fn driver<R: Resource>() -> &'static dyn Driver {
 }
 
 fn decode<R: Resource>(spec: &Value) -> Result<R, Flaw> {
-    R::deserialize(spec).map_err(|error| Flaw::error("", error.to_string()))
+    R::deserialize(spec).map(R::completed).map_err(|error| Flaw::error("", error.to_string()))
 }
 
 fn typed<R: Resource>(live: &Live) -> Result<Live<R>, Fault> {

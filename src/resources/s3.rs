@@ -2,6 +2,7 @@
 //! themselves.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sha2::{Digest, Sha256};
 
 use crate::aws::{During, absent};
 use crate::cloud::{Class, Fault};
@@ -148,16 +150,32 @@ pub enum Over {
     Ours,
 }
 
-/// A file on its way to S3.
+/// Where an object's content comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin<'a> {
+    File(&'a Path),
+    Text(&'a str),
+}
+
+/// An object on its way to S3.
 #[derive(Debug, Clone, Copy)]
 pub struct Upload<'a> {
     pub bucket: &'a str,
     pub key: &'a str,
-    pub source: &'a Path,
+    pub origin: Origin<'a>,
     pub sha256: &'a str,
     pub content_type: Option<&'a str>,
     pub tags: &'a BTreeMap<String, String>,
     pub folder: Option<&'a str>,
+}
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Text(_) => f.write_str("the content"),
+        }
+    }
 }
 
 const PUT: &str = "s3:PutObject";
@@ -171,10 +189,12 @@ impl Upload<'_> {
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(UPLOAD).build();
         let unreadable = |error: aws_sdk_s3::primitives::ByteStreamError| {
-            let what = format!("cannot read {}: {error}", self.source.display());
-            Fault::new(Class::Invalid, PUT, what)
+            Fault::new(Class::Invalid, PUT, format!("cannot read {}: {error}", self.origin))
         };
-        let body = ByteStream::from_path(self.source).await.map_err(unreadable)?;
+        let body = match self.origin {
+            Origin::File(path) => ByteStream::from_path(path).await.map_err(unreadable)?,
+            Origin::Text(text) => ByteStream::from(text.as_bytes().to_vec()),
+        };
         api.put_object()
             .bucket(self.bucket)
             .key(self.key)
@@ -202,12 +222,12 @@ impl Upload<'_> {
     }
 
     fn unread(&self) -> Fault {
-        let what = format!("the hash of {} is not known", self.source.display());
+        let what = format!("the hash of {} is not known", self.origin);
         Fault::new(Class::Invalid, PUT, what)
     }
 
     fn refused(&self, fault: Fault) -> Fault {
-        let Self { bucket, key, source, .. } = self;
+        let Self { bucket, key, origin, .. } = self;
         let code = fault.code.as_deref().unwrap_or_default();
         match code {
             // A bucket or key made in this apply may not be usable yet.
@@ -222,12 +242,16 @@ impl Upload<'_> {
                 Fault { class: Class::Conflict, message, ..fault }
             }
             "BadDigest" | "XAmzContentSHA256Mismatch" => {
-                let message = format!("{} changed since it was read: plan again", source.display());
+                let message = format!("{origin} changed since it was read: plan again");
                 Fault { message, ..fault }
             }
             _ => fault,
         }
     }
+}
+
+pub fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// 64 hex digits as S3 writes a hash.
@@ -304,9 +328,9 @@ mod tests {
     }
 
     fn upload<'a>(tags: &'a BTreeMap<String, String>, folder: Option<&'a str>) -> Upload<'a> {
-        let source = Path::new("/a.py");
+        let origin = Origin::File(Path::new("/a.py"));
         let (bucket, key, sha256) = ("lake", "jobs/a.py", "ab");
-        Upload { bucket, key, source, sha256, content_type: None, tags, folder }
+        Upload { bucket, key, origin, sha256, content_type: None, tags, folder }
     }
 
     #[test]

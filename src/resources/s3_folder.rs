@@ -21,7 +21,7 @@ use crate::plan::diff::Diff;
 
 use super::Resource;
 use super::s3::{
-    ABSENT, Over, Stored, Upload, bucket_flaw, delete_keys, head, key_flaw, tags_flaw,
+    ABSENT, Origin, Over, Stored, Upload, bucket_flaw, delete_keys, head, key_flaw, tags_flaw,
 };
 
 /// A folder beside the blueprint, as objects under a prefix. Files that change are put again,
@@ -200,7 +200,7 @@ impl S3Folder {
                 let upload = Upload {
                     bucket: &self.bucket,
                     key: &key,
-                    source: &source,
+                    origin: Origin::File(&source),
                     sha256,
                     content_type: None,
                     tags: &self.tags,

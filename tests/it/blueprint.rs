@@ -253,6 +253,26 @@ fn a_job_has_what_it_needs_to_run() {
 }
 
 #[test]
+fn what_submits_a_job_in_our_place_is_told_all_of_it() {
+    let desired = desired(&FLAGSHIP.replace("${secure.name}", "${process.request}"), &prod());
+    let told = node(&desired, "flink");
+    assert_eq!(ids(&told.needs), "events lake script");
+    let request = told.spec["security"].as_str().expect("text");
+    let request: Value = serde_json::from_str(request).expect("JSON");
+    let base = "s3://${lake.name}/pipeline/shop-prod/prod";
+    let script = request["script"]["uri"].as_str().expect("a script");
+    assert!(script.starts_with(&format!("{base}/scripts/")), "{script}");
+    assert!(script.ends_with("/job.py"), "{script}");
+    let args = &request["step"]["HadoopJarStep"]["Args"];
+    let tail = args.as_array().expect("a list").iter().rev().take(6).rev().collect::<Vec<_>>();
+    assert_eq!(json!(tail), json!([script, "--hour", "%{hour}", "${events.name}", "5", "true"]));
+    assert_eq!(request["step"]["Name"], "process#%{hash}");
+    assert_eq!(request["params"], json!({"day": "1", "hour": "now"}));
+    assert_eq!(request["runs"], json!(format!("{base}/runs/process/")));
+    assert_eq!(request["last"], json!(format!("{base}/last/process.json")));
+}
+
+#[test]
 fn a_file_beside_the_blueprint_becomes_its_digest() {
     let desired = desired(FLAGSHIP, &Choice::default());
     let spec = &node(&desired, "script").spec;

@@ -26,7 +26,7 @@ use super::{Resource, Tags};
 
 impl Resource for EmrCluster {
     const KIND: &'static str = "emr-cluster";
-    const OUTPUTS: &'static [&'static str] = &["arn", "cluster_id", "log_uri", "name"];
+    const OUTPUTS: &'static [&'static str] = &["arn", "cluster_id", "log_uri", "name", "request"];
     const RULES: &'static [Rule] = &[
         replace("name"),
         replace("release"),
@@ -83,6 +83,7 @@ impl Resource for EmrCluster {
 
     fn predict(&self, _place: &Place) -> Outputs {
         let mut outputs = Outputs::from([("name".into(), self.name.to_string())]);
+        outputs.extend(write::request(self).map(|request| ("request".into(), request)));
         if self.log_uri != words::NONE && !self.log_uri.contains("${") {
             outputs.insert("log_uri".into(), words::folder(&self.log_uri));
         }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use aws_sdk_emr::Client;
 use aws_sdk_emr::config::Config;
 use aws_sdk_emr::config::retry::RetryConfig;
+use aws_sdk_emr::operation::run_job_flow::builders::RunJobFlowFluentBuilder;
 use aws_sdk_emr::primitives::DateTime;
 use aws_sdk_emr::types::{
     Application, AutoTerminationPolicy, BootstrapActionConfig, ComputeLimits,
@@ -17,8 +18,10 @@ use aws_sdk_emr::types::{
     SpotProvisioningAllocationStrategy, SpotProvisioningSpecification,
     SpotProvisioningTimeoutAction, Tag, VolumeSpecification,
 };
+use aws_types::SdkConfig;
+use serde_json::Value;
 
-use crate::aws::{Aws, During};
+use crate::aws::{Aws, During, body};
 use crate::cloud::{Class, Fault};
 
 use super::spec::{
@@ -40,9 +43,22 @@ pub fn once() -> aws_sdk_emr::config::Builder {
 
 pub async fn create(cluster: &EmrCluster, aws: &Aws) -> Result<(), Fault> {
     ripe_roles(cluster, aws).await?;
+    let call = run_job_flow(cluster, &aws.config).customize().config_override(once());
+    call.send().await.during(RUN).map_err(young_profile)?;
+    Ok(())
+}
+
+/// The request that makes the cluster, as JSON: for those who start one in our place. The SDK
+/// writes maps in any order; here equal clusters have equal requests.
+pub fn request(cluster: &EmrCluster) -> Option<String> {
+    let body = body(|config| run_job_flow(cluster, config).send())?;
+    serde_json::from_str(&body).ok().map(|request: Value| request.to_string())
+}
+
+fn run_job_flow(cluster: &EmrCluster, config: &SdkConfig) -> RunJobFlowFluentBuilder {
     let EmrCluster { root_volume, .. } = cluster;
     let root = root_volume.clone().unwrap_or_default();
-    Client::new(&aws.config)
+    Client::new(config)
         .run_job_flow()
         .name(cluster.name.as_str())
         .release_label(&cluster.release)
@@ -71,13 +87,6 @@ pub async fn create(cluster: &EmrCluster, aws: &Aws) -> Result<(), Fault> {
         .set_kerberos_attributes(cluster.kerberos.as_ref().map(kerberos))
         .visible_to_all_users(true)
         .set_tags(Some(tags(&cluster.tags)))
-        .customize()
-        .config_override(once())
-        .send()
-        .await
-        .during(RUN)
-        .map_err(young_profile)?;
-    Ok(())
 }
 
 /// "Invalid InstanceProfile: …" and "Failed to authorize instance profile …" pass within minutes

@@ -7,6 +7,7 @@ UNREACHABLE = {
     "bucket": "it is part of the identity",
     "key": "it is part of the identity",
     "source": "it is a file beside the blueprint; its content shows as `sha256`",
+    "content": "it shows as `sha256`",
 }
 SETTLED = {"bucket": "it is part of the identity", "key": "it is part of the identity"}
 BUCKET = "wire-objects"
@@ -66,5 +67,21 @@ CASES = [
         # Whoever puts the object over ours does not say that it is ours.
         disown=lambda aws: aws.s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"# theirs\n"),
         delete=lambda aws: aws.s3.delete_object(Bucket=BUCKET, Key=KEY),
-    )
+    ),
+    Case(
+        "text",
+        resources={
+            "subject": {
+                "kind": KIND,
+                "bucket": BUCKET,
+                "key": "text.json",
+                "content": '{"bucket": "${lake.arn}"}',
+            },
+            "lake": {"kind": "s3-bucket", "name": BUCKET + "-text"},
+        },
+        other={"content": '{"bucket": "${lake.name}"}'},
+        shows={"content": "sha256"},
+        before=make_bucket(BUCKET),
+        delete=lambda aws: aws.s3.delete_object(Bucket=BUCKET, Key="text.json"),
+    ),
 ]

@@ -408,6 +408,29 @@ fn what_the_diff_leaves_out_is_not_touched() {
 }
 
 #[test]
+fn whoever_starts_one_in_our_place_sends_what_we_would() {
+    let spark = json!({"properties": {"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}});
+    let fields = json!({
+        "service_role": "${role.arn}", "log_uri": "s3://${lake.name}/logs",
+        "configurations": {"spark-env": spark}, "tags": {"pipeline:owner": "a/b/c"},
+    });
+    let request = write::request(&written(fields.clone())).expect("a request");
+    assert_eq!(write::request(&written(fields)).as_ref(), Some(&request));
+    let request: Value = serde_json::from_str(&request).expect("JSON");
+    for (field, value) in [
+        ("/Name", json!("clicks")),
+        ("/ServiceRole", json!("${role.arn}")),
+        ("/LogUri", json!("s3://${lake.name}/logs")),
+        ("/Instances/KeepJobFlowAliveWhenNoSteps", json!(true)),
+        ("/Instances/InstanceGroups/1/InstanceCount", json!(2)),
+        ("/AutoTerminationPolicy/IdleTimeout", json!(14400)),
+        ("/Tags", json!([{"Key": "pipeline:owner", "Value": "a/b/c"}])),
+    ] {
+        assert_eq!(request.pointer(field), Some(&value), "{field}");
+    }
+}
+
+#[test]
 fn a_limit_of_zero_is_sent() {
     let spec = written(json!({"managed_scaling": {"min": 1, "max": 4, "max_on_demand": 0}}));
     let policy = write::scaling(&spec.managed_scaling).expect("it is on");
