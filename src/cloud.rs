@@ -7,7 +7,7 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 
 use crate::blueprint::text::Resolved;
-use crate::kind::{Kind, Live, Name, Owner};
+use crate::kind::{Kind, Live, Name};
 use crate::plan::diff::Diff;
 
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -26,8 +26,8 @@ pub trait Cloud {
         identities: &'a [Name],
     ) -> Boxed<'a, Vec<Result<Option<Live>, Fault>>>;
 
-    /// Everything that carries the owner's tag, whatever the blueprint says.
-    fn owned<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Result<Vec<Owned>, Fault>>;
+    /// Everything that carries the tag of the place's owner, whatever the blueprint says.
+    fn owned<'a>(&'a self) -> Boxed<'a, Result<Vec<Owned>, Fault>>;
 
     fn create<'a>(&'a self, kind: &'a str, spec: &'a Resolved) -> Boxed<'a, Result<(), Fault>>;
 

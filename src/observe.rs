@@ -23,7 +23,7 @@ pub async fn observe(
     desired: &Desired,
     place: &Place,
 ) -> Result<Snapshot, Vec<Unknown>> {
-    let (found, owned) = join(nodes(cloud, desired), cloud.owned(&desired.owner)).await;
+    let (found, owned) = join(nodes(cloud, desired), cloud.owned()).await;
     let found = found?;
     let owned = owned.map_err(|fault| vec![Unknown { ids: Vec::new(), fault }])?;
     let strays = strays(cloud, desired, &found, owned).await?;

@@ -49,7 +49,7 @@ impl Aws {
         let account = account(&config, target.profile.as_deref()).await?;
         let region = target.region.clone();
         let place = Place { partition: partition(&region).to_owned(), account, region, owner };
-        Ok(Self { config, place, roles: Arc::default() })
+        Ok(Self { config, place, roles: Arc::default(), tagged: Arc::default() })
     }
 }
 

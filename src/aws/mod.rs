@@ -7,6 +7,7 @@ mod draft;
 mod emr_steps;
 pub mod fault;
 pub mod pace;
+mod tagged;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::kind::Place;
 
 pub use draft::body;
 pub use fault::{During, absent};
+use tagged::Tagged;
 
 /// An account and region to talk to. Each kind makes its client from `config`.
 #[derive(Debug, Clone)]
@@ -27,6 +29,7 @@ pub struct Aws {
     pub place: Place,
     /// The account's roles as they were when first listed, which a plan asks for twice.
     pub roles: Arc<OnceCell<Vec<RoleDetail>>>,
+    tagged: Arc<Tagged>,
 }
 
 impl Aws {

@@ -79,6 +79,14 @@ pub struct Desired {
     pub outputs: BTreeMap<String, String>,
 }
 
+impl Desired {
+    /// The tags that each resource should have, by its id.
+    pub fn tags(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let tags = |node: &Node| BTreeMap::deserialize(node.spec.get("tags")?).ok();
+        self.nodes.iter().filter_map(|(id, node)| Some((id.to_string(), tags(node)?))).collect()
+    }
+}
+
 /// A resource of the blueprint.
 #[derive(Clone)]
 pub struct Node {

@@ -1,14 +1,12 @@
 //! `Cloud` by the SDK: each call goes to its kind's driver.
 
-use aws_sdk_resourcegroupstagging::Client;
-use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, Tag, TagFilter};
 use futures_util::future::{join, join_all};
 
-use crate::aws::{Aws, During};
+use crate::aws::Aws;
 use crate::blueprint::text::Resolved;
 use crate::cloud::{Boxed, Class, Cloud, Contents, Fault, Owned};
-use crate::kind::place::{ID_TAG, OWNER_TAG};
-use crate::kind::{Kind, Live, Name, Owner};
+use crate::kind::place::ID_TAG;
+use crate::kind::{Kind, Live, Name};
 use crate::plan::diff::Diff;
 
 use super::{Driver, KINDS, Tags, driver_of};
@@ -36,13 +34,13 @@ impl Cloud for Aws {
         }
     }
 
-    fn owned<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
+    fn owned<'a>(&'a self) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
         Box::pin(async move {
-            let (tagged, listed) =
-                join(tagged(self, owner), join_all(KINDS.iter().map(|kind| kind.owned(self))))
-                    .await;
-            let mut owned = tagged?;
-            for found in listed {
+            let each = join_all(KINDS.iter().map(|kind| kind.owned(self)));
+            let (tagged, others) = join(self.listed(), each).await;
+            // The listing lags behind: what it names is looked up before it is believed.
+            let mut owned: Vec<_> = tagged?.iter().filter_map(named).collect();
+            for found in others {
                 owned.extend(found?);
             }
             Ok(owned)
@@ -94,30 +92,9 @@ impl Cloud for Aws {
     }
 }
 
-/// One call for all services that the tagging API covers. It lags behind: what it names has to be
-/// looked up before it is believed.
-async fn tagged(aws: &Aws, owner: &Owner) -> Result<Vec<Owned>, Fault> {
-    let operation = "tag:GetResources";
-    let ours = TagFilter::builder().key(OWNER_TAG).values(&owner.0).build();
-    let mut pages = Client::new(&aws.config)
-        .get_resources()
-        .tag_filters(ours)
-        .into_paginator()
-        .page_size(100)
-        .send();
-    let mut owned = Vec::new();
-    while let Some(page) = pages.next().await {
-        owned.extend(page.during(operation)?.resource_tag_mapping_list().iter().filter_map(named));
-    }
-    Ok(owned)
-}
-
-fn named(mapping: &ResourceTagMapping) -> Option<Owned> {
-    let arn = mapping.resource_arn()?;
-    let pair = |tag: &Tag| (tag.key().to_owned(), tag.value().to_owned());
-    let tags: Tags = mapping.tags().iter().map(pair).collect();
+fn named((arn, tags): &(String, Tags)) -> Option<Owned> {
     let (kind, identity) =
-        KINDS.iter().find_map(|kind| Some((kind.name(), kind.listed(arn, &tags)?)))?;
+        KINDS.iter().find_map(|kind| Some((kind.name(), kind.listed(arn, tags)?)))?;
     let id = tags.get(ID_TAG).cloned().unwrap_or_default();
     Some(Owned { kind: kind.into(), id, identity, arn: Some(arn.into()) })
 }

@@ -11,7 +11,7 @@ use crate::aws::{Aws, During, absent};
 use crate::cloud::{Class, Fault};
 use crate::kind::place::OWNER_TAG;
 use crate::kind::rule::replace;
-use crate::kind::values::tags::unwanted;
+use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
@@ -76,17 +76,17 @@ impl Resource for GlueDatabase {
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let api = Client::new(&aws.config);
+        let arn = arn(identity.as_str(), &aws.place);
         let (database, tags) = futures_util::join!(
             api.get_database().name(identity.as_str()).send(),
-            api.get_tags().resource_arn(arn(identity.as_str(), &aws.place)).send(),
+            aws.tags(&arn, tags_of(&api, &arn)),
         );
         let Some(found) = absent(database.during("glue:GetDatabase"), ABSENT)? else {
             return Ok(None);
         };
-        let Some(tags) = absent(tags.during("glue:GetTags"), ABSENT)? else { return Ok(None) };
+        let Some(tags) = tags? else { return Ok(None) };
         let Some(database) = found.database() else { return Ok(None) };
-        let tags = tags.tags().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone()));
-        Ok(Some(read(database, tags.collect(), &aws.place)))
+        Ok(Some(read(database, tags, &aws.place)))
     }
 
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
@@ -141,6 +141,12 @@ impl Resource for GlueDatabase {
     }
 }
 
+async fn tags_of(api: &Client, arn: &str) -> Result<Option<Tags>, Fault> {
+    let answer =
+        absent(api.get_tags().resource_arn(arn).send().await.during("glue:GetTags"), ABSENT)?;
+    Ok(answer.map(|answer| without_aws(answer.tags().cloned().unwrap_or_default())))
+}
+
 fn arn(name: &str, place: &Place) -> String {
     place.arn("glue", &format!("database/{name}"))
 }
@@ -149,12 +155,7 @@ fn outputs(name: &str, place: &Place) -> Outputs {
     Outputs::from([("arn".into(), arn(name, place)), ("name".into(), name.to_owned())])
 }
 
-fn read(
-    database: &Database,
-    mut tags: BTreeMap<String, String>,
-    place: &Place,
-) -> Live<GlueDatabase> {
-    tags.retain(|key, _| !key.starts_with("aws:"));
+fn read(database: &Database, tags: BTreeMap<String, String>, place: &Place) -> Live<GlueDatabase> {
     let parameters = database.parameters().into_iter().flatten();
     let spec = GlueDatabase {
         name: Name::new(database.name()),
@@ -298,7 +299,7 @@ mod tests {
         let found = answered(&lake(), None);
         assert_eq!(found.parameters().unwrap()[OWNER_TAG], OWNER);
         assert_eq!(differences(&lake(), &found), Vec::<String>::new());
-        let live = read(&found, BTreeMap::from([("aws:x".into(), "y".into())]), &place());
+        let live = read(&found, BTreeMap::new(), &place());
         assert!(live.spec.tags.is_empty() && !live.spec.parameters.contains_key(OWNER_TAG));
         assert_eq!(live.outputs["arn"], "arn:aws:glue:eu-west-1:123456789012:database/lake");
         assert_eq!(

@@ -139,16 +139,15 @@ impl Resource for KinesisStream {
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let api = Client::new(&aws.config);
         let name = identity.as_str();
+        let arn = arn(identity, &aws.place);
         let (summary, tags) = futures_util::join!(
             api.describe_stream_summary().stream_name(name).send(),
-            api.list_tags_for_stream().stream_name(name).limit(50).send(),
+            aws.tags(&arn, tags_of(&api, name)),
         );
         let Some(found) = absent(summary.during("kinesis:DescribeStreamSummary"), ABSENT)? else {
             return Ok(None);
         };
-        let Some(tags) = absent(tags.during("kinesis:ListTagsForStream"), ABSENT)? else {
-            return Ok(None);
-        };
+        let Some(tags) = tags? else { return Ok(None) };
         let Some(stream) = found.stream_description_summary() else { return Ok(None) };
         let on_demand = stream.stream_mode_details().map(StreamModeDetails::stream_mode)
             == Some(&StreamMode::OnDemand);
@@ -160,11 +159,7 @@ impl Resource for KinesisStream {
             retention_hours: stream.retention_period_hours().unsigned_abs(),
             key: stream.key_id().map_or_else(none, str::to_owned),
             shard_metrics: metrics.map(|metric| metric.as_str().to_owned()).collect(),
-            tags: without_aws(
-                tags.tags()
-                    .iter()
-                    .map(|t| (t.key().to_owned(), t.value().unwrap_or_default().to_owned())),
-            ),
+            tags,
         };
         let phase = match stream.stream_status() {
             StreamStatus::Active => Phase::Ready,
@@ -233,8 +228,7 @@ impl Resource for KinesisStream {
 }
 
 fn outputs(name: &Name, place: &Place) -> Outputs {
-    let arn = place.arn("kinesis", &format!("stream/{name}"));
-    Outputs::from([("arn".into(), arn), ("name".into(), name.to_string())])
+    Outputs::from([("arn".into(), arn(name, place)), ("name".into(), name.to_string())])
 }
 
 /// `LimitExceededException` has three meanings; only "too many in CREATING or DELETING" passes.
@@ -253,6 +247,19 @@ fn young_key(fault: Fault) -> Fault {
     } else {
         fault
     }
+}
+
+fn arn(name: &Name, place: &Place) -> String {
+    place.arn("kinesis", &format!("stream/{name}"))
+}
+
+async fn tags_of(api: &Client, name: &str) -> Result<Option<Tags>, Fault> {
+    let answer = api.list_tags_for_stream().stream_name(name).limit(50).send().await;
+    let answer = absent(answer.during("kinesis:ListTagsForStream"), ABSENT)?;
+    let pair = |tag: &aws_sdk_kinesis::types::Tag| {
+        (tag.key().to_owned(), tag.value().unwrap_or_default().to_owned())
+    };
+    Ok(answer.map(|answer| without_aws(answer.tags().iter().map(pair))))
 }
 
 fn metric_names(metrics: &BTreeSet<String>) -> Vec<MetricsName> {
@@ -282,7 +289,7 @@ impl KinesisStream {
             Mode::OnDemand => StreamMode::OnDemand,
         };
         let details = StreamModeDetails::builder().stream_mode(mode).build();
-        let arn = aws.place.arn("kinesis", &format!("stream/{}", self.name));
+        let arn = arn(&self.name, &aws.place);
         let call = Client::new(&aws.config).update_stream_mode().stream_arn(arn);
         let call = call.stream_mode_details(details.during("kinesis:UpdateStreamMode")?);
         call.send().await.during("kinesis:UpdateStreamMode")?;

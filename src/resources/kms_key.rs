@@ -134,10 +134,11 @@ impl Resource for KmsKey {
         };
         let Some((key, name)) = found else { return Ok(None) };
         let id = key.key_id();
+        let arn = aws.place.arn("kms", &format!("key/{id}"));
         let (policy, rotation, tags) = futures_util::join!(
             api.get_key_policy().key_id(id).policy_name("default").send(),
             api.get_key_rotation_status().key_id(id).send(),
-            tags_of(&api, id),
+            aws.tags(&arn, tags_of(&api, id)),
         );
         let Some(policy) = absent(policy.during("kms:GetKeyPolicy"), ABSENT)? else {
             return Ok(None);

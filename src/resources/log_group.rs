@@ -236,13 +236,16 @@ async fn complete(
     found: Option<&Found>,
 ) -> Result<Option<Live<LogGroup>>, Fault> {
     let Some(group) = found else { return Ok(None) };
-    let call = Client::new(&aws.config).list_tags_for_resource();
-    let call = call.resource_arn(arn(name, &aws.place));
-    let answer = absent(call.send().await.during("logs:ListTagsForResource"), ABSENT)?;
-    let Some(answer) = answer else { return Ok(None) };
-    let tags = without_aws(answer.tags().cloned().unwrap_or_default());
+    let arn = arn(name, &aws.place);
+    let Some(tags) = aws.tags(&arn, tags_of(aws, &arn)).await? else { return Ok(None) };
     let spec = spec(name, group, tags);
     Ok(Some(Live { spec, outputs: outputs(name, &aws.place), phase: Phase::Ready }))
+}
+
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>, Fault> {
+    let call = Client::new(&aws.config).list_tags_for_resource().resource_arn(arn);
+    let answer = absent(call.send().await.during("logs:ListTagsForResource"), ABSENT)?;
+    Ok(answer.map(|answer| without_aws(answer.tags().cloned().unwrap_or_default())))
 }
 
 fn spec(name: &Name, group: &Found, tags: BTreeMap<String, String>) -> LogGroup {

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use pipeline::blueprint::text::Resolved;
 use pipeline::cloud::{Boxed, Class, Cloud, Contents, Fault, Owned};
 use pipeline::kind::place::{ID_TAG, OWNER_TAG};
-use pipeline::kind::{Kind, Live, Name, Outputs, Owner, Phase, Place};
+use pipeline::kind::{Kind, Live, Name, Outputs, Phase, Place};
 use pipeline::plan::diff::Diff;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -531,7 +531,7 @@ impl Cloud for Fake {
 
     /// The index of tags lags behind, so that it may list anything: what has another owner now, and
     /// what is no longer there. Two lists name each thing, and only one of them knows ARNs.
-    fn owned<'a>(&'a self, _owner: &'a Owner) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
+    fn owned<'a>(&'a self) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
         Box::pin(async move {
             let things = self.things.borrow();
             let listed = things.iter().map(|thing| Owned {

@@ -244,15 +244,17 @@ async fn complete(
             return Err(Fault::new(Class::Invalid, DESCRIBE, why));
         }
     };
-    let call = Client::new(&aws.config).list_tags_for_resource();
-    let call = call.resource_arn(arn(name, &aws.place));
-    let answer = absent(call.send().await.during("cloudwatch:ListTagsForResource"), ABSENT)?;
-    let Some(answer) = answer else { return Ok(None) };
-    let pairs = answer.tags().iter().filter_map(|tag| {
-        Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))
-    });
-    let spec = spec(name, alarm, without_aws(pairs))?;
+    let arn = arn(name, &aws.place);
+    let Some(tags) = aws.tags(&arn, tags_of(aws, &arn)).await? else { return Ok(None) };
+    let spec = spec(name, alarm, tags)?;
     Ok(Some(Live { spec, outputs: outputs(name, &aws.place), phase: Phase::Ready }))
+}
+
+async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>, Fault> {
+    let call = Client::new(&aws.config).list_tags_for_resource().resource_arn(arn);
+    let answer = absent(call.send().await.during("cloudwatch:ListTagsForResource"), ABSENT)?;
+    let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().into()));
+    Ok(answer.map(|answer| without_aws(answer.tags().iter().filter_map(pair))))
 }
 
 fn spec(

@@ -23,7 +23,7 @@ use crate::cloud::{Class, Fault};
 use crate::kind::rule::replace;
 use crate::kind::values::key::same_key;
 use crate::kind::values::or_none::OrNone;
-use crate::kind::values::tags::unwanted;
+use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Place, Rule};
 use crate::plan::diff::Diff;
 
@@ -151,18 +151,17 @@ impl Resource for FirehoseStream {
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let api = Client::new(&aws.config);
         let name = identity.as_str();
+        let arn = arn(identity, &aws.place);
         let (stream, tags) = futures_util::join!(
             api.describe_delivery_stream().delivery_stream_name(name).send(),
-            api.list_tags_for_delivery_stream().delivery_stream_name(name).limit(50).send(),
+            aws.tags(&arn, tags_of(&api, name)),
         );
         let Some(found) = absent(stream.during("firehose:DescribeDeliveryStream"), ABSENT)? else {
             return Ok(None);
         };
-        let Some(tags) = absent(tags.during("firehose:ListTagsForDeliveryStream"), ABSENT)? else {
-            return Ok(None);
-        };
+        let Some(tags) = tags? else { return Ok(None) };
         let Some(stream) = found.delivery_stream_description() else { return Ok(None) };
-        read::read(stream, tags.tags(), &aws.place).map(Some)
+        read::read(stream, tags, &aws.place).map(Some)
     }
 
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
@@ -220,9 +219,19 @@ impl Resource for FirehoseStream {
     }
 }
 
+fn arn(name: &Name, place: &Place) -> String {
+    place.arn("firehose", &format!("deliverystream/{name}"))
+}
+
+async fn tags_of(api: &Client, name: &str) -> Result<Option<Tags>, Fault> {
+    let answer = api.list_tags_for_delivery_stream().delivery_stream_name(name).limit(50).send();
+    let answer = absent(answer.await.during("firehose:ListTagsForDeliveryStream"), ABSENT)?;
+    let pair = |tag: &Tag| (tag.key().to_owned(), tag.value().unwrap_or_default().to_owned());
+    Ok(answer.map(|answer| without_aws(answer.tags().iter().map(pair))))
+}
+
 fn outputs(name: &Name, place: &Place) -> Outputs {
-    let arn = place.arn("firehose", &format!("deliverystream/{name}"));
-    Outputs::from([("arn".into(), arn), ("name".into(), name.to_string())])
+    Outputs::from([("arn".into(), arn(name, place)), ("name".into(), name.to_string())])
 }
 
 /// What a role, a policy, a grant or a key made in this apply may still be refused with:

@@ -6,7 +6,7 @@ use aws_sdk_firehose::types::{
     BufferingHints, CloudWatchLoggingOptions, CompressionFormat, DeliveryStreamDescription,
     DeliveryStreamEncryptionConfiguration, DeliveryStreamEncryptionStatus, DeliveryStreamStatus,
     DeliveryStreamType, EncryptionConfiguration, ExtendedS3DestinationDescription,
-    FailureDescription, KeyType, S3BackupMode, S3DestinationDescription, Tag,
+    FailureDescription, KeyType, S3BackupMode, S3DestinationDescription,
 };
 
 use crate::aws::During;
@@ -17,7 +17,7 @@ use crate::kind::{Live, Name, Phase, Place};
 
 use super::destination::{Backup, Buffer, Compression, Logging, Partitioning};
 use super::{
-    AWS_OWNED, DESTINATION, FirehoseStream, NONE, Source, VERSION, conversion, none, outputs,
+    AWS_OWNED, DESTINATION, FirehoseStream, NONE, Source, Tags, VERSION, conversion, none, outputs,
     processing,
 };
 
@@ -25,7 +25,7 @@ const CALL: &str = "firehose:DescribeDeliveryStream";
 
 pub fn read(
     stream: &DeliveryStreamDescription,
-    tags: &[Tag],
+    tags: Tags,
     place: &Place,
 ) -> Result<Live<FirehoseStream>, Fault> {
     let name = Name::new(stream.delivery_stream_name());
@@ -47,11 +47,7 @@ pub fn read(
         name,
         source: source(stream),
         encryption: encryption.map_or_else(none, read_encryption),
-        tags: tags
-            .iter()
-            .filter(|tag| !tag.key().starts_with("aws:"))
-            .map(|tag| (tag.key().into(), tag.value().unwrap_or_default().into()))
-            .collect::<BTreeMap<_, _>>(),
+        tags,
         ..destination
     };
     Ok(Live { spec, outputs, phase: phase(stream) })

@@ -123,7 +123,7 @@ fn from_kinesis(
 }
 
 fn differences(spec: &FirehoseStream, found: &DeliveryStreamDescription) -> Vec<String> {
-    let mut live = read::read(found, &[], &place()).unwrap().spec;
+    let mut live = read::read(found, Tags::new(), &place()).unwrap().spec;
     spec.reconcile(&mut live);
     let value = |spec: &FirehoseStream| serde_json::to_value(spec).unwrap();
     diff(&value(spec), &value(&live), FirehoseStream::RULES).paths()
@@ -301,7 +301,7 @@ fn a_stream_goes_through_its_phases() {
                 .status(encryption)
                 .build()
         });
-        let live = read::read(&found, &[], &place()).unwrap();
+        let live = read::read(&found, Tags::new(), &place()).unwrap();
         assert_eq!((live.phase, live.spec.encryption.as_str()), (phase, reads));
         assert_eq!(live.outputs[VERSION], "7");
         assert_eq!(live.outputs[DESTINATION], "destinationId-000000000001");
@@ -316,18 +316,19 @@ fn a_stream_goes_through_its_phases() {
 fn a_stream_that_delivers_elsewhere_is_not_read_as_one_into_s3() {
     let mut found = answer(described(&stream(json!({})).configuration("test").unwrap()));
     found.destinations[0].extended_s3_destination_description = None;
-    let fault = read::read(&found, &[], &place()).unwrap_err();
+    let fault = read::read(&found, Tags::new(), &place()).unwrap_err();
     assert!(fault.message.contains("does not deliver to S3"));
     found.destinations.clear();
     found.delivery_stream_status = DeliveryStreamStatus::CreatingFailed;
-    let live = read::read(&found, &[], &place()).unwrap();
+    let live = read::read(&found, Tags::new(), &place()).unwrap();
     assert_eq!(live.phase, Phase::Failed("CREATING_FAILED".into()));
 }
 
 #[test]
 fn another_source_and_partitioning_mean_another_stream() {
     let found = answer(described(&stream(json!({})).configuration("test").unwrap()));
-    let live = serde_json::to_value(read::read(&found, &[], &place()).unwrap().spec).unwrap();
+    let live =
+        serde_json::to_value(read::read(&found, Tags::new(), &place()).unwrap().spec).unwrap();
     let value = |spec: &FirehoseStream| serde_json::to_value(spec).unwrap();
     for (spec, replaced) in [
         (full(), vec!["dynamic_partitioning.enabled", "source"]),

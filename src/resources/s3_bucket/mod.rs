@@ -127,7 +127,7 @@ impl Resource for S3Bucket {
         let api = aws.s3();
         let name = identity.as_str();
         let (head, parts) =
-            futures_util::join!(settings::head(aws, &api, name), Parts::get(&api, name));
+            futures_util::join!(settings::head(aws, &api, name), Parts::get(aws, &api, name));
         if absent(head, ABSENT)?.is_none() {
             return Ok(None);
         }
@@ -203,11 +203,15 @@ impl Resource for S3Bucket {
     }
 }
 
+fn arn(name: &str, place: &Place) -> String {
+    format!("arn:{}:s3:::{name}", place.partition)
+}
+
 fn outputs(name: &Name, place: &Place) -> Outputs {
     let Place { partition, region, .. } = place;
     let end = if partition == "aws-cn" { ".cn" } else { "" };
     Outputs::from([
-        ("arn".into(), format!("arn:{partition}:s3:::{name}")),
+        ("arn".into(), arn(name.as_str(), place)),
         ("name".into(), name.to_string()),
         ("domain".into(), format!("{name}.s3.{region}.amazonaws.com{end}")),
         ("url".into(), format!("s3://{name}")),

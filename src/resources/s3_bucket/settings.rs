@@ -7,7 +7,6 @@ use aws_sdk_s3::operation::get_bucket_encryption::GetBucketEncryptionOutput;
 use aws_sdk_s3::operation::get_bucket_lifecycle_configuration as get_lifecycle;
 use aws_sdk_s3::operation::get_bucket_ownership_controls::GetBucketOwnershipControlsOutput;
 use aws_sdk_s3::operation::get_bucket_policy::GetBucketPolicyOutput;
-use aws_sdk_s3::operation::get_bucket_tagging::GetBucketTaggingOutput;
 use aws_sdk_s3::operation::get_bucket_versioning::GetBucketVersioningOutput;
 use aws_sdk_s3::operation::get_public_access_block::GetPublicAccessBlockOutput;
 use aws_sdk_s3::types::{
@@ -21,10 +20,11 @@ use serde::{Deserialize, Serialize};
 use crate::aws::{Aws, During, absent};
 use crate::cloud::{Class, Fault};
 use crate::kind::values::policy::Policy;
+use crate::kind::values::tags::without_aws;
 use crate::kind::{Flaw, Name};
 
 use super::policy::{Tls, split};
-use super::{S3Bucket, lifecycle};
+use super::{S3Bucket, Tags, arn, lifecycle};
 
 /// How objects are encrypted that do not say it themselves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -213,11 +213,12 @@ pub struct Parts {
     ownership: Option<GetBucketOwnershipControlsOutput>,
     policy: Option<GetBucketPolicyOutput>,
     lifecycle: Option<get_lifecycle::GetBucketLifecycleConfigurationOutput>,
-    tags: Option<GetBucketTaggingOutput>,
+    tags: Tags,
 }
 
 impl Parts {
-    pub async fn get(api: &Client, bucket: &str) -> Result<Self, Fault> {
+    pub async fn get(aws: &Aws, api: &Client, bucket: &str) -> Result<Self, Fault> {
+        let arn = arn(bucket, &aws.place);
         let (versions, encryption, block, ownership, policy, rules, tags) = futures_util::join!(
             api.get_bucket_versioning().bucket(bucket).send(),
             api.get_bucket_encryption().bucket(bucket).send(),
@@ -225,7 +226,7 @@ impl Parts {
             api.get_bucket_ownership_controls().bucket(bucket).send(),
             api.get_bucket_policy().bucket(bucket).send(),
             api.get_bucket_lifecycle_configuration().bucket(bucket).send(),
-            api.get_bucket_tagging().bucket(bucket).send(),
+            aws.tags(&arn, tags_of(api, bucket)),
         );
         let encryption = encryption.during("s3:GetEncryptionConfiguration");
         let block = block.during("s3:GetBucketPublicAccessBlock");
@@ -238,7 +239,7 @@ impl Parts {
             ownership: absent(ownership, &["OwnershipControlsNotFoundError"])?,
             policy: absent(policy.during("s3:GetBucketPolicy"), &["NoSuchBucketPolicy"])?,
             lifecycle: absent(rules, &["NoSuchLifecycleConfiguration"])?,
-            tags: absent(tags.during("s3:GetBucketTagging"), &["NoSuchTagSet"])?,
+            tags: tags?.unwrap_or_default(),
         })
     }
 
@@ -248,8 +249,6 @@ impl Parts {
         let whole = text.map(Policy::parse).transpose();
         let broken = |why| Fault::new(Class::Broken, "s3:GetBucketPolicy", why);
         let (policy, tls) = split(name.as_str(), &whole.map_err(broken)?.unwrap_or_default());
-        let tags = self.tags.as_ref().map_or(&[][..], |tags| tags.tag_set());
-        let ours = |key: &str| !key.starts_with("aws:");
         Ok(S3Bucket {
             name: name.clone(),
             versioning: self.versioning.status() == Some(&BucketVersioningStatus::Enabled),
@@ -262,13 +261,16 @@ impl Parts {
                 .lifecycle
                 .as_ref()
                 .map_or_else(BTreeMap::new, |found| lifecycle::read(found.rules())),
-            tags: tags
-                .iter()
-                .filter(|tag| ours(tag.key()))
-                .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
-                .collect(),
+            tags: self.tags.clone(),
         })
     }
+}
+
+async fn tags_of(api: &Client, bucket: &str) -> Result<Option<Tags>, Fault> {
+    let answer = api.get_bucket_tagging().bucket(bucket).send().await;
+    let answer = absent(answer.during("s3:GetBucketTagging"), &["NoSuchTagSet"])?;
+    let pair = |tag: &aws_sdk_s3::types::Tag| (tag.key().to_owned(), tag.value().to_owned());
+    Ok(answer.map(|answer| without_aws(answer.tag_set().iter().map(pair))))
 }
 
 /// Whether the bucket is there and this account's, in this region.
@@ -314,7 +316,6 @@ fn verdict(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_s3::types::Tag;
     use serde_json::json;
 
     fn bare() -> Parts {
@@ -325,7 +326,7 @@ mod tests {
             ownership: None,
             policy: None,
             lifecycle: None,
-            tags: None,
+            tags: Tags::new(),
         }
     }
 
@@ -362,8 +363,6 @@ mod tests {
             .build()
             .expect("complete");
         let controls = OwnershipControls::builder().rules(rule).build().expect("complete");
-        let tag = |key: &str| Tag::builder().key(key).value("x").build().expect("complete");
-        let tags = GetBucketTaggingOutput::builder().tag_set(tag("aws:createdBy"));
         let parts = Parts {
             public_access_block: Some(
                 GetPublicAccessBlockOutput::builder()
@@ -373,7 +372,7 @@ mod tests {
             ownership: Some(
                 GetBucketOwnershipControlsOutput::builder().ownership_controls(controls).build(),
             ),
-            tags: Some(tags.tag_set(tag("team")).build().expect("complete")),
+            tags: [("team".to_owned(), "x".to_owned())].into(),
             ..bare()
         };
         let written = json!({"name": "lake", "tls_only": false, "tags": {"team": "x"}});

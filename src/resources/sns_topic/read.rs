@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_sns::Client;
-use aws_sdk_sns::types::Subscription as Listed;
+use aws_sdk_sns::types::{Subscription as Listed, Tag};
 use futures_util::future::try_join_all;
 
 use crate::aws::{Aws, During, absent};
@@ -13,7 +13,7 @@ use crate::kind::values::tags::without_aws;
 use crate::kind::{Live, Name, Phase};
 
 use super::subscription::Subscription;
-use super::{ABSENT, SnsTopic, Subscriptions, arn, none, note, outputs, policy};
+use super::{ABSENT, SnsTopic, Subscriptions, Tags, arn, none, note, outputs, policy};
 
 const GET: &str = "sns:GetTopicAttributes";
 
@@ -23,20 +23,19 @@ pub(super) async fn observe(aws: &Aws, name: &Name) -> Result<Option<Live<SnsTop
     let pages = api.list_subscriptions_by_topic().topic_arn(&arn).into_paginator().items().send();
     let (attributes, tags, listed) = futures_util::join!(
         api.get_topic_attributes().topic_arn(&arn).send(),
-        api.list_tags_for_resource().resource_arn(&arn).send(),
+        aws.tags(&arn, tags_of(&api, &arn)),
         pages.collect::<Result<Vec<_>, _>>(),
     );
     let attributes = absent(attributes.during(GET), ABSENT)?;
-    let tags = absent(tags.during("sns:ListTagsForResource"), ABSENT)?;
+    let tags = tags?;
     let listed = absent(listed.during("sns:ListSubscriptionsByTopic"), ABSENT)?;
     let (Some(attributes), Some(tags), Some(listed)) = (attributes, tags, listed) else {
         return Ok(None);
     };
     let each = listed.iter().map(|listed| subscription(&api, listed));
     let subscriptions = try_join_all(each).await?.into_iter().flatten();
-    let tags = tags.tags().iter().map(|tag| (tag.key().into(), tag.value().into()));
     let told = attributes.attributes().cloned().unwrap_or_default();
-    let spec = spec(name, &told, subscriptions.collect(), without_aws(tags))?;
+    let spec = spec(name, &told, subscriptions.collect(), tags)?;
     let mut outputs = outputs(name, &aws.place);
     for listed in listed.iter().filter(|listed| confirmed(listed)) {
         let (protocol, endpoint) = key(listed);
@@ -44,6 +43,13 @@ pub(super) async fn observe(aws: &Aws, name: &Name) -> Result<Option<Live<SnsTop
         outputs.insert(note(protocol, endpoint), arn.to_owned());
     }
     Ok(Some(Live { spec, outputs, phase: Phase::Ready }))
+}
+
+async fn tags_of(api: &Client, arn: &str) -> Result<Option<Tags>, Fault> {
+    let answer = api.list_tags_for_resource().resource_arn(arn).send().await;
+    let answer = absent(answer.during("sns:ListTagsForResource"), ABSENT)?;
+    let pair = |tag: &Tag| (tag.key().to_owned(), tag.value().to_owned());
+    Ok(answer.map(|answer| without_aws(answer.tags().iter().map(pair))))
 }
 
 fn key(listed: &Listed) -> (&str, &str) {
