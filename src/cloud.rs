@@ -77,8 +77,15 @@ pub struct Owned {
 }
 
 /// What a resource holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Contents {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    Objects(Objects),
+    Messages(u64),
+}
+
+/// What a bucket holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Objects {
     pub objects: u64,
     pub versions: u64,
     pub bytes: u64,

@@ -199,6 +199,21 @@ mod tests {
         assert_eq!(told(fault), expected(Class::Throttled, "ThrottlingException", "Rate exceeded"));
     }
 
+    /// SQS speaks JSON and tells the code of its older protocol beside it.
+    #[tokio::test]
+    async fn sqs_tells_its_older_code_where_it_has_one() {
+        const OLDER: &str = "AWS.SimpleQueueService.NonExistentQueue";
+        let headers = [("x-amzn-query-error", "AWS.SimpleQueueService.NonExistentQueue;Sender")];
+        let body = br#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"none"}"#;
+        for (headers, code) in [(&headers[..], OLDER), (&[], "QueueDoesNotExist")] {
+            let headers = [headers, PLAIN].concat();
+            let api = aws_sdk_sqs::Client::new(&canned(400, &headers, body).config());
+            let answer = api.list_queue_tags().queue_url("https://q").send().await;
+            let fault = answer.during("x").expect_err("refused");
+            assert_eq!(told(fault), expected(Class::Invalid, code, "none"));
+        }
+    }
+
     #[tokio::test]
     async fn cbor_tells_its_code_and_its_message() {
         fn text(text: &str) -> Vec<u8> {

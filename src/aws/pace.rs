@@ -86,6 +86,12 @@ const LIMITS: &[Limit] = &[
     Limit { service: "GraniteServiceVersion", operations: &["DescribeAlarms"], per_second: 8.0 },
     Limit { service: "GraniteServiceVersion", operations: &["PutMetricAlarm"], per_second: 2.5 },
     Limit { service: "AWSGlue", operations: &[], per_second: 10.0 },
+    // SQS publishes none but for tags.
+    Limit {
+        service: "AmazonSQS",
+        operations: &["ListQueueTags", "TagQueue", "UntagQueue"],
+        per_second: 4.0,
+    },
     Limit { service: "iam", operations: &[], per_second: 15.0 },
 ];
 
@@ -233,6 +239,7 @@ mod tests {
         let _ = logs.create_log_group().log_group_name("a").send().await;
         let _ = aws_sdk_cloudwatch::Client::new(&config).describe_alarms().send().await;
         let _ = aws_sdk_glue::Client::new(&config).get_databases().send().await;
+        let _ = aws_sdk_sqs::Client::new(&config).list_queue_tags().queue_url("a").send().await;
         let _ = aws_sdk_iam::Client::new(&config).get_role().role_name("a").send().await;
         let heard = aws.heard.lock().expect("no holder panics");
         let found: Vec<_> = heard.iter().map(|target| limit(target.as_ref()?)).collect();

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 
 use crate::apply::{Run, apply};
 use crate::blueprint::Id;
-use crate::cloud::{Cloud, Runner};
+use crate::cloud::{Cloud, Contents, Objects, Runner};
 use crate::plan::destroy::destroy;
 use crate::plan::{Action, Choice, Plan, Snapshot};
 use crate::report::live::Progress;
@@ -87,11 +87,18 @@ async fn lost(session: &Session, plan: &Plan, style: Style) -> Result<(), Error>
         let Some(contents) = session.aws.contents(&step.kind, &step.identity).await? else {
             continue;
         };
-        let (objects, versions) =
-            (count(contents.objects, "object"), count(contents.versions, "version"));
-        let size = contents.bytes as f64 / 1e9;
-        let what = format!("{}: {objects}, {versions}, {size:.3} GB", step.identity);
-        say(&format!("{} {what}", style.bad("lost:")));
+        let held = held(contents);
+        say(&format!("{} {}: {held}", style.bad("lost:"), step.identity));
     }
     Ok(())
+}
+
+fn held(contents: Contents) -> String {
+    match contents {
+        Contents::Objects(Objects { objects, versions, bytes }) => {
+            let (objects, versions) = (count(objects, "object"), count(versions, "version"));
+            format!("{objects}, {versions}, {:.3} GB", bytes as f64 / 1e9)
+        }
+        Contents::Messages(messages) => format!("about {}", count(messages, "message")),
+    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// The tag whose value is the owner.
 pub const OWNER_TAG: &str = "pipeline:owner";
@@ -16,6 +17,18 @@ pub struct Owner(pub String);
 impl Owner {
     pub fn new(name: &str, environment: &str, region: &str) -> Self {
         Self(format!("{name}/{environment}/{region}"))
+    }
+}
+
+/// Characters of a digest that marks whose something is.
+const MARK: usize = 8;
+
+impl Owner {
+    /// Hex digits that stand for the owner in the names of what cannot carry tags.
+    pub fn mark(&self) -> String {
+        let digest = Sha256::digest(self.0.as_bytes());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        hex[..MARK].to_owned()
     }
 }
 
@@ -38,6 +51,19 @@ impl Place {
     /// `arn:aws:kinesis:eu-west-1:123456789012:stream/events` from `kinesis` and `stream/events`.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.region, self.account)
+    }
+
+    /// What the names of AWS's endpoints end with.
+    pub fn domain(&self) -> &'static str {
+        match self.partition.as_str() {
+            "aws-cn" => "amazonaws.com.cn",
+            "aws-iso" => "c2s.ic.gov",
+            "aws-iso-b" => "sc2s.sgov.gov",
+            "aws-iso-e" => "cloud.adc-e.uk",
+            "aws-iso-f" => "csp.hci.ic.gov",
+            "aws-eusc" => "amazonaws.eu",
+            _ => "amazonaws.com",
+        }
     }
 
     /// An ARN of a service that knows no region, as IAM.

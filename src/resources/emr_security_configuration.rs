@@ -7,7 +7,6 @@ use aws_sdk_emr::Client;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::aws::{Aws, During};
 use crate::cloud::{Fault, Owned};
@@ -46,8 +45,6 @@ const SECTIONS: [&str; 4] = [
     "InstanceMetadataServiceConfiguration",
 ];
 const S3_MODES: [&str; 4] = ["SSE-S3", "SSE-KMS", "CSE-KMS", "CSE-Custom"];
-/// Characters of the digest that marks whose a configuration is.
-const MARK: usize = 8;
 
 impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -185,19 +182,13 @@ fn missing(fault: &Fault) -> bool {
     fault.says("InvalidRequestException", "does not exist")
 }
 
-fn mark(owner: &Owner) -> String {
-    let digest = Sha256::digest(owner.0.as_bytes());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex[..MARK].to_owned()
-}
-
 fn real_name(name: &Name, owner: &Owner) -> String {
-    format!("{name}-{}", mark(owner))
+    format!("{name}-{}", owner.mark())
 }
 
 /// The name in the blueprint of what is called so in AWS, if it is this owner's.
 fn blueprint_name<'a>(real: &'a str, owner: &Owner) -> Option<&'a str> {
-    real.strip_suffix(&mark(owner))?.strip_suffix('-').filter(|name| !name.is_empty())
+    real.strip_suffix(&owner.mark())?.strip_suffix('-').filter(|name| !name.is_empty())
 }
 
 fn outputs(name: &Name, owner: &Owner) -> Outputs {

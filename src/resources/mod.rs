@@ -16,8 +16,10 @@ mod log_group;
 mod s3;
 mod s3_bucket;
 mod s3_folder;
+mod s3_notification;
 mod s3_object;
 mod sns_topic;
+mod sqs_queue;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -134,6 +136,7 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<log_group::LogGroup>(),
     driver::<s3_bucket::S3Bucket>(),
     driver::<sns_topic::SnsTopic>(),
+    driver::<sqs_queue::SqsQueue>(),
     driver::<glue_database::GlueDatabase>(),
     driver::<glue_table::GlueTable>(),
     driver::<s3_object::S3Object>(),
@@ -141,6 +144,7 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<kinesis_stream::KinesisStream>(),
     driver::<emr_security_configuration::EmrSecurityConfiguration>(),
     driver::<firehose_stream::FirehoseStream>(),
+    driver::<s3_notification::S3Notification>(),
     driver::<emr_cluster::EmrCluster>(),
     driver::<cloudwatch_alarm::CloudwatchAlarm>(),
 ];

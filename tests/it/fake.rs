@@ -6,7 +6,7 @@ use std::future::{pending, poll_fn};
 use std::task::{Poll, Waker};
 
 use pipeline::blueprint::text::Resolved;
-use pipeline::cloud::{Boxed, Class, Cloud, Contents, Fault, Owned};
+use pipeline::cloud::{Boxed, Class, Cloud, Contents, Fault, Objects, Owned};
 use pipeline::kind::place::{ID_TAG, OWNER_TAG};
 use pipeline::kind::{Kind, Live, Name, Outputs, Phase, Place};
 use pipeline::plan::diff::Diff;
@@ -630,7 +630,9 @@ impl Cloud for Fake {
         Box::pin(async move {
             let things = self.things.borrow();
             let held = things.iter().find(|thing| thing.matches(kind, identity.as_str()));
-            Ok(held.map(|thing| Contents { objects: thing.holds.into(), ..Contents::default() }))
+            let objects =
+                |thing: &Thing| Objects { objects: thing.holds.into(), ..Objects::default() };
+            Ok(held.map(|thing| Contents::Objects(objects(thing))))
         })
     }
 }

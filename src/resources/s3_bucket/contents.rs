@@ -6,7 +6,7 @@ use aws_sdk_s3::types::ObjectIdentifier;
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::aws::During;
-use crate::cloud::{Contents, Fault};
+use crate::cloud::{Fault, Objects};
 
 use super::super::s3::{delete, identifier};
 
@@ -17,8 +17,8 @@ const PAGES_PURGED_MAX: usize = 10;
 const ABORTS_AT_ONCE: usize = 16;
 
 /// Counts up to 100,000 versions; a bucket with more holds at least what is counted.
-pub async fn count(api: &Client, bucket: &str) -> Result<Contents, Fault> {
-    let mut total = Contents::default();
+pub async fn count(api: &Client, bucket: &str) -> Result<Objects, Fault> {
+    let mut total = Objects::default();
     let (mut key, mut version) = (None, None);
     for _ in 0..PAGES_COUNTED_MAX {
         let call = api.list_object_versions().bucket(bucket);
@@ -33,7 +33,7 @@ pub async fn count(api: &Client, bucket: &str) -> Result<Contents, Fault> {
     Ok(total)
 }
 
-fn add(total: &mut Contents, page: &ListObjectVersionsOutput) {
+fn add(total: &mut Objects, page: &ListObjectVersionsOutput) {
     total.versions += (page.versions().len() + page.delete_markers().len()) as u64;
     for version in page.versions() {
         total.objects += u64::from(version.is_latest().unwrap_or_default());
@@ -83,9 +83,9 @@ mod tests {
             .versions(version(false))
             .delete_markers(DeleteMarkerEntry::builder().key("b").is_latest(true).build())
             .build();
-        let mut total = Contents::default();
+        let mut total = Objects::default();
         add(&mut total, &page);
-        assert_eq!(total, Contents { objects: 1, versions: 3, bytes: 14 });
+        assert_eq!(total, Objects { objects: 1, versions: 3, bytes: 14 });
         assert_eq!(identifiers(&page).expect("keys").len(), 3);
     }
 }

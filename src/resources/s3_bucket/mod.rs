@@ -194,7 +194,8 @@ impl Resource for S3Bucket {
     }
 
     async fn contents(aws: &Aws, identity: &Name) -> Result<Option<Contents>, Fault> {
-        absent(contents::count(&aws.s3(), identity.as_str()).await, ABSENT)
+        let held = absent(contents::count(&aws.s3(), identity.as_str()).await, ABSENT)?;
+        Ok(held.map(Contents::Objects))
     }
 
     fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
