@@ -107,17 +107,23 @@ async fn tagged(aws: &Aws, owner: &Owner) -> Result<Vec<Owned>, Fault> {
         .send();
     let mut owned = Vec::new();
     while let Some(page) = pages.next().await {
-        owned.extend(page.during(operation)?.resource_tag_mapping_list().iter().filter_map(named));
+        owned.extend(page.during(operation)?.resource_tag_mapping_list().iter().flat_map(named));
     }
     Ok(owned)
 }
 
-fn named(mapping: &ResourceTagMapping) -> Option<Owned> {
-    let arn = mapping.resource_arn()?;
+/// One for each kind that it may be: an alarm's ARN does not say of which sort it is.
+fn named(mapping: &ResourceTagMapping) -> Vec<Owned> {
+    let Some(arn) = mapping.resource_arn() else { return Vec::new() };
     let pair = |tag: &Tag| (tag.key().to_owned(), tag.value().to_owned());
     let tags: Tags = mapping.tags().iter().map(pair).collect();
-    let (kind, identity) =
-        KINDS.iter().find_map(|kind| Some((kind.name(), kind.listed(arn, &tags)?)))?;
     let id = tags.get(ID_TAG).cloned().unwrap_or_default();
-    Some(Owned { kind: kind.into(), id, identity, arn: Some(arn.into()) })
+    let each = KINDS.iter().filter_map(|kind| Some((kind.name(), kind.listed(arn, &tags)?)));
+    each.map(|(kind, identity)| Owned {
+        kind: kind.into(),
+        id: id.clone(),
+        identity,
+        arn: Some(arn.into()),
+    })
+    .collect()
 }

@@ -2,7 +2,10 @@
 //! share is in a file named after the service.
 
 mod account;
+mod cloudwatch;
 mod cloudwatch_alarm;
+mod cloudwatch_composite_alarm;
+mod cloudwatch_dashboard;
 mod emr_cluster;
 mod emr_security_configuration;
 mod firehose_stream;
@@ -135,6 +138,8 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<firehose_stream::FirehoseStream>(),
     driver::<emr_cluster::EmrCluster>(),
     driver::<cloudwatch_alarm::CloudwatchAlarm>(),
+    driver::<cloudwatch_composite_alarm::CloudwatchCompositeAlarm>(),
+    driver::<cloudwatch_dashboard::CloudwatchDashboard>(),
 ];
 
 pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {

@@ -72,7 +72,7 @@ const COLUMNS: usize = 100;
 const NOT_KINDS: &[&str] = &["mod", "account"];
 
 /// Modules of `resources` that hold what several kinds of one service share, and know no kind.
-const SERVICES: &[&str] = &["glue", "s3"];
+const SERVICES: &[&str] = &["cloudwatch", "glue", "s3"];
 
 const TESTS: &str = "#[cfg(test)]\nmod ";
 
