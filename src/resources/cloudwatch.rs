@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types::{AlarmType, CompositeAlarm, MetricAlarm, Tag};
+use aws_sdk_cloudwatch::types::{AlarmType, CompositeAlarm, MetricAlarm, StateValue, Tag};
 use futures_util::future::join_all;
 
 use crate::aws::{Aws, During, absent};
 use crate::cloud::{Class, Fault};
 use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Name, Outputs, Place};
+use crate::status::reading::{Health, Reading, Sight, Value};
 
 use super::Tags;
 
@@ -76,6 +77,42 @@ async fn complete(
     let Some(alarm) = alarm else { return Ok(None) };
     let tags = tags(aws, &alarm_arn(name, &aws.place)).await?;
     Ok(tags.map(|tags| (alarm, tags)))
+}
+
+/// How alarms do, in the order asked.
+pub(super) async fn watch(aws: &Aws, names: &[Name]) -> Vec<Result<Sight, Fault>> {
+    let batches = names.chunks(BATCH).map(async |batch| match describe(aws, batch).await {
+        Ok(found) => batch.iter().map(|name| Ok(sight(found.get(name.as_str())))).collect(),
+        Err(fault) => batch.iter().map(|_| Err(fault.clone())).collect::<Vec<_>>(),
+    });
+    join_all(batches).await.into_iter().flatten().collect()
+}
+
+fn sight(alarm: Option<&Alarm>) -> Sight {
+    let (state, reason, since) = match alarm {
+        None => return Sight::Absent(Vec::new()),
+        Some(Alarm::Metric(alarm)) => (
+            alarm.state_value(),
+            alarm.state_reason(),
+            alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
+        ),
+        Some(Alarm::Composite(alarm)) => (
+            alarm.state_value(),
+            alarm.state_reason(),
+            alarm.state_transitioned_timestamp().or(alarm.state_updated_timestamp()),
+        ),
+    };
+    let health = match state {
+        Some(StateValue::Ok) => Health::Good,
+        Some(StateValue::Alarm) => Health::Bad,
+        _ => Health::Unknown,
+    };
+    let word = state.map_or("UNKNOWN", StateValue::as_str);
+    let mut readings = vec![Reading::text("state", word).health(health)];
+    readings.extend(since.map(|at| Reading::new("since", Value::At(at.secs()))));
+    let told = reason.filter(|reason| health == Health::Bad && !reason.is_empty());
+    readings.extend(told.map(|reason| Reading::text("reason", reason)));
+    Sight::There(readings)
 }
 
 /// The name is taken by an alarm of another sort: they have their names from one set.
@@ -183,6 +220,33 @@ mod tests {
         ] {
             assert_eq!(alarm_of(arn), name.map(Name::new), "{arn}");
         }
+    }
+
+    #[test]
+    fn an_alarm_that_is_off_says_why_and_since_when() {
+        use aws_sdk_cloudwatch::primitives::DateTime;
+        let at = DateTime::from_secs(7);
+        let metric = |state: StateValue| {
+            let alarm = MetricAlarm::builder().state_value(state).state_reason("Threshold Crossed");
+            Alarm::Metric(Box::new(alarm.state_transitioned_timestamp(at).build()))
+        };
+        let composite = CompositeAlarm::builder().state_value(StateValue::Ok).build();
+        for (alarm, told) in [
+            (
+                metric(StateValue::Alarm),
+                vec![("state", Health::Bad), ("since", Health::Good), ("reason", Health::Good)],
+            ),
+            (
+                metric(StateValue::InsufficientData),
+                vec![("state", Health::Unknown), ("since", Health::Good)],
+            ),
+            (Alarm::Composite(Box::new(composite)), vec![("state", Health::Good)]),
+        ] {
+            let Sight::There(readings) = sight(Some(&alarm)) else { panic!("it is there") };
+            let found: Vec<_> = readings.iter().map(|one| (one.what, one.health)).collect();
+            assert_eq!(found, told);
+        }
+        assert_eq!(sight(None), Sight::Absent(Vec::new()));
     }
 
     #[test]

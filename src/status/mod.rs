@@ -11,7 +11,7 @@ use crate::blueprint::{Desired, Id};
 use crate::cloud::{Class, Fault, Runner};
 use crate::jobs::{Artifacts, Records};
 
-use reading::{Asked, Health, Reading, Sight, Value, Watch};
+use reading::{Asked, Health, RUNNING, Reading, Sight, Value, WAITING, Watch};
 
 /// What is live of a blueprint.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,10 +74,6 @@ pub struct Run {
     #[serde(default)]
     pub ended: i64,
 }
-
-/// What a cluster says of its steps.
-pub const RUNNING: &str = "running";
-pub const WAITING: &str = "waiting";
 
 /// Looks at all of it.
 pub async fn status(

@@ -55,6 +55,10 @@ impl Reading {
     }
 }
 
+/// What a cluster calls a step that runs, and one that waits: by them jobs are found again.
+pub const RUNNING: &str = "running";
+pub const WAITING: &str = "waiting";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     Text(String),

@@ -15,6 +15,7 @@ use crate::cloud::{Class, Fault};
 use crate::kind::rule::replace;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
+use crate::status::reading::Sight;
 
 use super::cloudwatch::{self, Alarm, DESCRIBE, Tagged, list};
 use super::{Resource, Tags};
@@ -168,6 +169,10 @@ impl Resource for CloudwatchAlarm {
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
         cloudwatch::delete_alarm(aws, identity).await
+    }
+
+    async fn watch(aws: &Aws, identities: &[Name]) -> Vec<Result<Sight, Fault>> {
+        cloudwatch::watch(aws, identities).await
     }
 
     fn listed(arn: &str, _tags: &Tags) -> Option<Name> {

@@ -16,6 +16,7 @@ use crate::kind::values::duration::Duration;
 use crate::kind::values::or_none::OrNone;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place};
 use crate::plan::diff::Diff;
+use crate::status::reading::Sight;
 
 use super::cloudwatch::{self, Alarm, Tagged, list};
 use super::{Resource, Tags};
@@ -133,6 +134,10 @@ impl Resource for CloudwatchCompositeAlarm {
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
         cloudwatch::delete_alarm(aws, identity).await
+    }
+
+    async fn watch(aws: &Aws, identities: &[Name]) -> Vec<Result<Sight, Fault>> {
+        cloudwatch::watch(aws, identities).await
     }
 
     fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
