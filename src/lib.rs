@@ -7,6 +7,7 @@ pub mod kind; //                            what a Desired node knows of its kin
 pub mod observe; // Desired + Cloud      -> Snapshot
 pub mod plan; // Desired + Snapshot      -> Plan
 pub mod report; // Plan, Event, Report   -> terminal, JSON, Markdown
+pub mod status; // Desired + Watch       -> Status
 
 pub mod aws; // the SDK, behind the resources
 pub mod cli;

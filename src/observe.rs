@@ -84,9 +84,18 @@ async fn strays(
         let answer = cloud.observe(&owned.kind, std::slice::from_ref(&owned.identity)).await;
         (owned, answer.into_iter().next())
     });
+    let answers = join_all(looks).await;
+    // An ARN may be of several kinds; it is of the one that finds it.
+    let seen: BTreeSet<&str> = answers
+        .iter()
+        .filter(|(_, answer)| matches!(answer, Some(Ok(Some(_)))))
+        .filter_map(|(owned, _)| owned.arn.as_deref())
+        .collect();
     let (mut strays, mut unknown) = (Vec::new(), Vec::new());
-    for (owned, answer) in join_all(looks).await {
+    for (owned, answer) in answers {
+        let another = owned.arn.as_deref().is_some_and(|arn| seen.contains(arn));
         match answer {
+            Some(Err(_)) if another => {}
             Some(Ok(Some(live)))
                 if live.exists() && live.belongs_to(&desired.owner) && !known(&live) =>
             {

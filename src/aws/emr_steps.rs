@@ -23,6 +23,13 @@ impl Aws {
 
 impl Runner for Aws {
     fn read<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<Option<Vec<u8>>, Fault>> {
+        Box::pin(async move { Ok(self.recall(object).await?.map(|(content, _)| content)) })
+    }
+
+    fn recall<'a>(
+        &'a self,
+        object: &'a Object,
+    ) -> Boxed<'a, Result<Option<(Vec<u8>, i64)>, Fault>> {
         Box::pin(async move {
             let operation = "s3:GetObject";
             let call = self.s3().get_object().bucket(&object.bucket).key(&object.key);
@@ -32,7 +39,8 @@ impl Runner for Aws {
             let broken = |e: aws_sdk_s3::primitives::ByteStreamError| {
                 Fault::new(Class::Lost, operation, e.to_string())
             };
-            Ok(Some(found.body.collect().await.map_err(broken)?.to_vec()))
+            let written = found.last_modified.map_or(0, |at| at.secs());
+            Ok(Some((found.body.collect().await.map_err(broken)?.to_vec(), written)))
         })
     }
 

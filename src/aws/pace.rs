@@ -84,7 +84,16 @@ const LIMITS: &[Limit] = &[
         per_second: 4.0,
     },
     Limit { service: "GraniteServiceVersion", operations: &["DescribeAlarms"], per_second: 8.0 },
-    Limit { service: "GraniteServiceVersion", operations: &["PutMetricAlarm"], per_second: 2.5 },
+    Limit {
+        service: "GraniteServiceVersion",
+        operations: &["PutMetricAlarm", "PutCompositeAlarm"],
+        per_second: 2.5,
+    },
+    Limit {
+        service: "GraniteServiceVersion",
+        operations: &["GetDashboard", "PutDashboard", "DeleteDashboards"],
+        per_second: 8.0,
+    },
     Limit { service: "AWSGlue", operations: &[], per_second: 10.0 },
     // SQS publishes none but for tags.
     Limit {

@@ -67,6 +67,8 @@ pub enum Command {
     Destroy(Destroy),
     /// Run jobs now, again or with other parameters
     Run(Run),
+    /// Show what is live: clusters, last runs of jobs, alarms, queues, deliveries
+    Status(Status),
     /// Print the driver's output of a job's last run
     Logs(Logs),
     /// Print the JSON Schema of blueprints, for editors
@@ -257,6 +259,23 @@ pub struct Run {
     /// A parameter of the job
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     pub params: Vec<(String, String)>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub account: Account,
+
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: StatusFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    Text,
+    Json,
 }
 
 #[derive(Debug, clap::Args)]

@@ -13,6 +13,7 @@ mod plan;
 mod saved;
 mod schema;
 mod signals;
+mod status;
 mod validate;
 
 use clap::Parser;
@@ -48,6 +49,7 @@ async fn run(args: &Args) -> Result<Exit, outcome::Error> {
         Command::Apply(command) => apply::run(command, args).await,
         Command::Destroy(command) => destroy::run(command, args).await,
         Command::Run(command) => jobs::run(command, args).await,
+        Command::Status(command) => status::run(command, args).await,
         Command::Logs(command) => logs::run(command, args).await,
         Command::Schema => Ok(schema::schema()),
         Command::Completions { shell } => Ok(schema::completions(*shell)),

@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::blueprint::Desired;
+use crate::kind::Place;
 use crate::plan::Step;
 use crate::plan::{Action, Reason};
+use crate::status::reading::{Health, rfc3339};
+use crate::status::{Existence, Job, Resource, Status};
 
 use super::text::{refused, values};
 use super::{Proposal, sign};
@@ -55,5 +59,57 @@ fn step(step: &Step) -> Value {
         "id": step.id, "kind": step.kind, "identity": step.identity,
         "action": sign(&step.action).1, "why": why, "changes": changes,
         "stray": step.stray, "loses_data": step.loses_data, "needs": step.needs,
+    })
+}
+
+pub fn status(desired: &Desired, place: &Place, status: &Status) -> Value {
+    json!({
+        "version": VERSION,
+        "name": desired.name,
+        "environment": desired.environment,
+        "account": place.account,
+        "region": place.region,
+        "at": rfc3339(status.at),
+        "counts": {
+            "bad": status.count(Health::Bad),
+            "attention": status.count(Health::Attention),
+            "unknown": status.count(Health::Unknown),
+            "good": status.count(Health::Good),
+        },
+        "resources": status.resources.iter().map(resource).collect::<Vec<_>>(),
+        "jobs": status.jobs.iter().map(job).collect::<Vec<_>>(),
+    })
+}
+
+fn resource(resource: &Resource) -> Value {
+    let (exists, fault) = match &resource.exists {
+        Existence::There => ("there", None),
+        Existence::Dormant => ("dormant", None),
+        Existence::Absent => ("absent", None),
+        Existence::Unknown(fault) => ("unknown", Some(fault.to_string())),
+    };
+    let readings: Vec<_> = resource
+        .readings
+        .iter()
+        .map(|one| json!({ "what": one.what, "value": one.value.json(), "health": one.health }))
+        .collect();
+    json!({
+        "id": resource.id, "kind": resource.kind, "name": resource.name, "exists": exists,
+        "health": resource.health, "fault": fault, "readings": readings,
+    })
+}
+
+fn job(job: &Job) -> Value {
+    let last = job.last.as_ref().ok().and_then(Option::as_ref).map(|run| {
+        json!({
+            "state": run.state, "ended": rfc3339(run.ended), "seconds": run.seconds,
+            "input": run.input, "params": run.params, "cluster": run.cluster, "step": run.step,
+            "log": run.log,
+        })
+    });
+    json!({
+        "id": job.id, "health": job.health, "last": last,
+        "fault": job.last.as_ref().err().map(ToString::to_string),
+        "running": job.running, "waiting": job.waiting, "succeeded": job.succeeded,
     })
 }

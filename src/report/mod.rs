@@ -4,6 +4,7 @@ pub mod ending;
 pub mod json;
 pub mod live;
 pub mod markdown;
+pub mod status;
 pub mod style;
 pub mod text;
 
@@ -58,12 +59,14 @@ impl Proposal<'_> {
     }
 
     pub fn title(&self) -> String {
-        let Desired { name, environment, .. } = self.desired;
-        format!(
-            "{name} ({environment}) in account {}, region {}",
-            self.place.account, self.place.region
-        )
+        title(self.desired, self.place)
     }
+}
+
+/// Which pipeline it is about, and where.
+fn title(desired: &Desired, place: &Place) -> String {
+    let Desired { name, environment, .. } = desired;
+    format!("{name} ({environment}) in account {}, region {}", place.account, place.region)
 }
 
 /// A glyph and the word beside it.

@@ -39,7 +39,7 @@ impl Cloud for Aws {
             let each = join_all(KINDS.iter().map(|kind| kind.owned(self)));
             let (tagged, others) = join(self.listed(), each).await;
             // The listing lags behind: what it names is looked up before it is believed.
-            let mut owned: Vec<_> = tagged?.iter().filter_map(named).collect();
+            let mut owned: Vec<_> = tagged?.iter().flat_map(named).collect();
             for found in others {
                 owned.extend(found?);
             }
@@ -92,9 +92,15 @@ impl Cloud for Aws {
     }
 }
 
-fn named((arn, tags): &(String, Tags)) -> Option<Owned> {
-    let (kind, identity) =
-        KINDS.iter().find_map(|kind| Some((kind.name(), kind.listed(arn, tags)?)))?;
+/// One for each kind that it may be: an alarm's ARN does not say of which sort it is.
+fn named((arn, tags): &(String, Tags)) -> Vec<Owned> {
     let id = tags.get(ID_TAG).cloned().unwrap_or_default();
-    Some(Owned { kind: kind.into(), id, identity, arn: Some(arn.into()) })
+    let each = KINDS.iter().filter_map(|kind| Some((kind.name(), kind.listed(arn, tags)?)));
+    each.map(|(kind, identity)| Owned {
+        kind: kind.into(),
+        id: id.clone(),
+        identity,
+        arn: Some(arn.clone()),
+    })
+    .collect()
 }

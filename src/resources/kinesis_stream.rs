@@ -6,6 +6,7 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::types::{
     EncryptionType, MetricsName, ScalingType, StreamMode, StreamModeDetails, StreamStatus,
 };
+use futures_util::future::join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,7 @@ use crate::kind::values::key::same_key;
 use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
+use crate::status::reading::{Gauge, Health, Of, Reading, Sight, Value, whatever};
 
 use super::{Resource, Tags};
 
@@ -221,10 +223,45 @@ impl Resource for KinesisStream {
         Ok(())
     }
 
+    async fn watch(aws: &Aws, identities: &[Name]) -> Vec<Result<Sight, Fault>> {
+        join_all(identities.iter().map(|name| sight(aws, name))).await
+    }
+
+    fn gauges(identity: &Name) -> Vec<Gauge> {
+        vec![Gauge {
+            what: "records in 5 min",
+            namespace: "AWS/Kinesis",
+            metric: "IncomingRecords",
+            dimensions: vec![("StreamName", identity.to_string())],
+            of: Of::Sum,
+            within: 300,
+            judge: whatever,
+        }]
+    }
+
     fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
         let (_, name) = arn.split_once(":kinesis:")?.1.split_once(":stream/")?;
         (!name.contains('/')).then(|| Name::new(name))
     }
+}
+
+async fn sight(aws: &Aws, name: &Name) -> Result<Sight, Fault> {
+    let call = Client::new(&aws.config).describe_stream_summary().stream_name(name.as_str());
+    let answer = absent(call.send().await.during("kinesis:DescribeStreamSummary"), ABSENT)?;
+    let Some(found) = answer else { return Ok(Sight::Absent(Vec::new())) };
+    let Some(stream) = found.stream_description_summary() else {
+        return Ok(Sight::Absent(Vec::new()));
+    };
+    let status = stream.stream_status();
+    let health = match status {
+        StreamStatus::Active | StreamStatus::Updating => Health::Good,
+        _ => Health::Attention,
+    };
+    let shards = u64::from(stream.open_shard_count().unsigned_abs());
+    Ok(Sight::There(vec![
+        Reading::text("state", status.as_str()).health(health),
+        Reading::new("shards", Value::Count(shards)),
+    ]))
 }
 
 fn outputs(name: &Name, place: &Place) -> Outputs {

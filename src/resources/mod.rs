@@ -2,7 +2,10 @@
 //! share is in a file named after the service.
 
 mod account;
+mod cloudwatch;
 mod cloudwatch_alarm;
+mod cloudwatch_composite_alarm;
+mod cloudwatch_dashboard;
 mod emr_cluster;
 mod emr_security_configuration;
 mod firehose_stream;
@@ -13,6 +16,7 @@ mod iam_role;
 mod kinesis_stream;
 mod kms_key;
 mod log_group;
+mod readings;
 mod s3;
 mod s3_bucket;
 mod s3_folder;
@@ -35,6 +39,7 @@ use crate::blueprint::text::Resolved;
 use crate::cloud::{Boxed, Class, Contents, Fault, Owned};
 use crate::kind::{Flaw, Kind, Live, Name, Normal, Outputs, Place, Rule};
 use crate::plan::diff::Diff;
+use crate::status::reading::{Gauge, Sight};
 
 pub type Tags = BTreeMap<String, String>;
 
@@ -123,6 +128,16 @@ pub trait Resource: Serialize + DeserializeOwned + JsonSchema + 'static {
         Ok(Vec::new())
     }
 
+    /// How each does now, in the order asked, but for what its gauges tell.
+    async fn watch(_aws: &Aws, identities: &[Name]) -> Vec<Result<Sight, Fault>> {
+        identities.iter().map(|_| Ok(Sight::Still)).collect()
+    }
+
+    /// The metrics that tell how one does.
+    fn gauges(_identity: &Name) -> Vec<Gauge> {
+        Vec::new()
+    }
+
     /// The identity of what the tagging API lists, if it is of this kind.
     fn listed(_arn: &str, _tags: &Tags) -> Option<Name> {
         None
@@ -147,6 +162,8 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<s3_notification::S3Notification>(),
     driver::<emr_cluster::EmrCluster>(),
     driver::<cloudwatch_alarm::CloudwatchAlarm>(),
+    driver::<cloudwatch_composite_alarm::CloudwatchCompositeAlarm>(),
+    driver::<cloudwatch_dashboard::CloudwatchDashboard>(),
 ];
 
 pub fn driver_of(kind: &str) -> Option<&'static dyn Driver> {
@@ -187,6 +204,12 @@ pub trait Driver: Kind {
         identity: &'a Name,
     ) -> Boxed<'a, Result<Option<Contents>, Fault>>;
     fn owned<'a>(&self, aws: &'a Aws) -> Boxed<'a, Result<Vec<Owned>, Fault>>;
+    fn watch<'a>(
+        &self,
+        aws: &'a Aws,
+        identities: &'a [Name],
+    ) -> Boxed<'a, Vec<Result<Sight, Fault>>>;
+    fn gauges(&self, identity: &Name) -> Vec<Gauge>;
     fn listed(&self, arn: &str, tags: &Tags) -> Option<Name>;
 }
 
@@ -335,6 +358,18 @@ impl<R: Resource> Driver for Erased<R> {
 
     fn owned<'a>(&self, aws: &'a Aws) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
         Box::pin(R::owned(aws))
+    }
+
+    fn watch<'a>(
+        &self,
+        aws: &'a Aws,
+        identities: &'a [Name],
+    ) -> Boxed<'a, Vec<Result<Sight, Fault>>> {
+        Box::pin(R::watch(aws, identities))
+    }
+
+    fn gauges(&self, identity: &Name) -> Vec<Gauge> {
+        R::gauges(identity)
     }
 
     fn listed(&self, arn: &str, tags: &Tags) -> Option<Name> {

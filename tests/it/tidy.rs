@@ -29,10 +29,12 @@ const LAYERS: &[(&str, &[&str])] = &[
             "jobs",
             "kind",
             "plan",
+            "status",
         ],
     ),
+    ("status", &["blueprint", "cloud", "jobs", "kind"]),
     ("aws", &["cloud", "kind"]),
-    ("resources", &["aws", "blueprint::text", "cloud", "kind", "plan::diff"]),
+    ("resources", &["aws", "blueprint::text", "cloud", "kind", "plan::diff", "status::reading"]),
     ("local", &[]),
 ];
 
@@ -69,10 +71,10 @@ const FUNCTION_LINES: usize = 70;
 const COLUMNS: usize = 100;
 
 /// Modules of `resources` that know every kind.
-const NOT_KINDS: &[&str] = &["mod", "account"];
+const NOT_KINDS: &[&str] = &["mod", "account", "readings"];
 
 /// Modules of `resources` that hold what several kinds of one service share, and know no kind.
-const SERVICES: &[&str] = &["glue", "s3"];
+const SERVICES: &[&str] = &["cloudwatch", "glue", "s3"];
 
 const TESTS: &str = "#[cfg(test)]\nmod ";
 

@@ -30,6 +30,8 @@ AT_ONCE = 6
 #: Kinds that moto cannot serve to this program's SDK, and why.
 NOT_ON_MOTO = {
     "cloudwatch-alarm": "the SDK speaks rpc-v2-cbor, which moto 5.2.5 does not answer",
+    "cloudwatch-composite-alarm": "the SDK speaks rpc-v2-cbor, which moto 5.2.5 does not answer",
+    "cloudwatch-dashboard": "the SDK speaks rpc-v2-cbor, which moto 5.2.5 does not answer",
     "emr-cluster": "moto has neither managed scaling nor auto-termination, and puts every cluster into us-east-1",
     "s3-bucket": "moto answers GetBucketVersioning under another name than S3, which the SDK refuses",
 }

@@ -60,7 +60,12 @@ def log_groups():
         yield group["arn"].removesuffix(":*"), _pairs(group["tags"])
 
 
-def alarms():
+def watching():
+    """Alarms, and in one region of all the dashboards, which have none."""
+    if get_region() == "us-east-1":
+        for dashboard in cloudwatch._dashboards.values():
+            arn = dashboard["DashboardArn"]
+            yield arn, _pairs(cloudwatch._resource_tags.get(arn, {}))
     for store in (cloudwatch._alarms, cloudwatch._composite_alarms):
         for alarm in store.values():
             yield alarm["AlarmArn"], _pairs(cloudwatch._resource_tags.get(alarm["AlarmArn"], {}))
@@ -94,7 +99,7 @@ def athena_workgroups():
 tagging._COLLECTORS.update(
     {
         "athena": athena_workgroups,
-        "cloudwatch": alarms,
+        "cloudwatch": watching,
         "ec2": ec2_resources,
         "elasticmapreduce": emr_clusters,
         "firehose": delivery_streams,

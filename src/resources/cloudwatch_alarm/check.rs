@@ -4,42 +4,27 @@ use aws_sdk_cloudwatch::types::StandardUnit;
 
 use crate::kind::Flaw;
 
+use super::super::cloudwatch::alarm_flaws;
 use super::metric::{Metric, Query, STATISTICS};
 use super::{CloudwatchAlarm, LowSamples};
 
 const DAY_SECONDS: u64 = 86_400;
 const HOUR_SECONDS: u64 = 3_600;
-const ACTIONS: usize = 5;
 const DIMENSIONS: usize = 30;
-const DESCRIPTION_CHARACTERS: usize = 1024;
 /// How the extended statistics begin: percentile, trimmed mean, count and sum, winsorized mean,
 /// percentile rank, and the mean between the quartiles.
 const EXTENDED: [&str; 7] = ["p", "tm", "tc", "ts", "wm", "pr", "iqm"];
 
 pub(super) fn flaws(alarm: &CloudwatchAlarm) -> Vec<Flaw> {
-    let mut flaws = Vec::new();
-    if !(1..=255).contains(&alarm.name.as_str().chars().count()) {
-        flaws.push(Flaw::error("name", "an alarm's name has 1 to 255 characters"));
-    }
-    if alarm.description.chars().count() > DESCRIPTION_CHARACTERS {
-        let what = format!("a description has at most {DESCRIPTION_CHARACTERS} characters");
-        flaws.push(Flaw::error("description", what));
-    }
-    watched(alarm, &mut flaws);
-    compared(alarm, &mut flaws);
-    periods(alarm, &mut flaws);
-    for (path, actions) in [
+    let actions = [
         ("alarm_actions", &alarm.alarm_actions),
         ("ok_actions", &alarm.ok_actions),
         ("insufficient_data_actions", &alarm.insufficient_data_actions),
-    ] {
-        if actions.len() > ACTIONS {
-            flaws.push(Flaw::error(path, format!("there are at most {ACTIONS} actions")));
-        }
-        for arn in actions.iter().filter(|arn| literal(arn) && !arn.starts_with("arn:")) {
-            flaws.push(Flaw::error(path, format!("`{arn}` is not an ARN")));
-        }
-    }
+    ];
+    let mut flaws = alarm_flaws(&alarm.name, &alarm.description, actions);
+    watched(alarm, &mut flaws);
+    compared(alarm, &mut flaws);
+    periods(alarm, &mut flaws);
     flaws
 }
 

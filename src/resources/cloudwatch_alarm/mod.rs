@@ -6,18 +6,18 @@ mod metric;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types::{AlarmType, ComparisonOperator, MetricAlarm, Tag};
-use futures_util::future::join_all;
+use aws_sdk_cloudwatch::types::{ComparisonOperator, MetricAlarm};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{Aws, During, absent};
+use crate::aws::{Aws, During};
 use crate::cloud::{Class, Fault};
 use crate::kind::rule::replace;
-use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
+use crate::status::reading::Sight;
 
+use super::cloudwatch::{self, Alarm, DESCRIBE, Tagged, list};
 use super::{Resource, Tags};
 use metric::{Metric, Query};
 
@@ -116,12 +116,6 @@ fn yes() -> bool {
     true
 }
 
-const DESCRIBE: &str = "cloudwatch:DescribeAlarms";
-const PUT: &str = "cloudwatch:PutMetricAlarm";
-const ABSENT: &[&str] = &["ResourceNotFound", "ResourceNotFoundException"];
-/// As many as one DescribeAlarms takes.
-const BATCH: usize = 100;
-
 impl Resource for CloudwatchAlarm {
     const KIND: &'static str = "cloudwatch-alarm";
     const OUTPUTS: &'static [&'static str] = &["arn", "name"];
@@ -136,7 +130,7 @@ impl Resource for CloudwatchAlarm {
     }
 
     fn predict(&self, place: &Place) -> Outputs {
-        outputs(&self.name, place)
+        cloudwatch::alarm_outputs(&self.name, place)
     }
 
     /// AWS says how many datapoints, also where it is all of them.
@@ -147,21 +141,14 @@ impl Resource for CloudwatchAlarm {
     }
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
-        let found = describe(aws, std::slice::from_ref(identity)).await?;
-        complete(aws, identity, found.get(identity.as_str())).await
+        let found = Self::observe_all(aws, std::slice::from_ref(identity)).await;
+        found.into_iter().next().unwrap_or(Ok(None))
     }
 
     async fn observe_all(aws: &Aws, identities: &[Name]) -> Vec<Result<Option<Live<Self>>, Fault>> {
-        let batches =
-            identities.chunks(BATCH).map(async |batch| match describe(aws, batch).await {
-                Ok(found) => {
-                    let each =
-                        batch.iter().map(|name| complete(aws, name, found.get(name.as_str())));
-                    join_all(each).await
-                }
-                Err(fault) => batch.iter().map(|_| Err(fault.clone())).collect(),
-            });
-        join_all(batches).await.into_iter().flatten().collect()
+        let found = cloudwatch::alarms(aws, identities).await;
+        let each = identities.iter().zip(found);
+        each.map(|(name, found)| live(name, found?, &aws.place)).collect()
     }
 
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
@@ -174,87 +161,38 @@ impl Resource for CloudwatchAlarm {
             self.put(aws).await?;
         }
         if diff.touches("tags") {
-            self.tag(aws, &live.spec.tags).await?;
+            let arn = cloudwatch::alarm_arn(&self.name, &aws.place);
+            cloudwatch::tag(aws, &arn, &self.tags, &live.spec.tags).await?;
         }
         Ok(())
     }
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
-        let call = Client::new(&aws.config).delete_alarms().alarm_names(identity.as_str());
-        absent(call.send().await.during("cloudwatch:DeleteAlarms"), ABSENT)?;
-        Ok(())
+        cloudwatch::delete_alarm(aws, identity).await
+    }
+
+    async fn watch(aws: &Aws, identities: &[Name]) -> Vec<Result<Sight, Fault>> {
+        cloudwatch::watch(aws, identities).await
     }
 
     fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
-        let (_, name) = arn.split_once(":cloudwatch:")?.1.split_once(":alarm:")?;
-        Some(Name::new(name))
+        cloudwatch::alarm_of(arn)
     }
 }
 
-fn outputs(name: &Name, place: &Place) -> Outputs {
-    Outputs::from([("arn".into(), arn(name, place)), ("name".into(), name.to_string())])
-}
-
-fn arn(name: &Name, place: &Place) -> String {
-    place.arn("cloudwatch", &format!("alarm:{name}"))
-}
-
-/// What DescribeAlarms found under a name.
-enum Found {
-    Metric(Box<MetricAlarm>),
-    /// Another sort of alarm: they share their names.
-    Other(&'static str),
-}
-
-async fn describe(aws: &Aws, names: &[Name]) -> Result<BTreeMap<String, Found>, Fault> {
-    let call = Client::new(&aws.config)
-        .describe_alarms()
-        .set_alarm_names(Some(names.iter().map(Name::to_string).collect()))
-        // Left out, only metric alarms are told.
-        .alarm_types(AlarmType::MetricAlarm)
-        .alarm_types(AlarmType::CompositeAlarm)
-        .max_records(100);
-    let mut pages = call.into_paginator().send();
-    let mut found = BTreeMap::new();
-    while let Some(page) = pages.next().await {
-        let page = page.during(DESCRIBE)?;
-        for alarm in page.metric_alarms() {
-            let name = alarm.alarm_name().unwrap_or_default().to_owned();
-            found.insert(name, Found::Metric(Box::new(alarm.clone())));
-        }
-        for alarm in page.composite_alarms() {
-            let name = alarm.alarm_name().unwrap_or_default().to_owned();
-            found.insert(name, Found::Other("a composite alarm"));
-        }
-    }
-    Ok(found)
-}
-
-/// Asks for the tags of an alarm that was found.
-async fn complete(
-    aws: &Aws,
+fn live(
     name: &Name,
-    found: Option<&Found>,
+    found: Option<Tagged>,
+    place: &Place,
 ) -> Result<Option<Live<CloudwatchAlarm>>, Fault> {
-    let alarm = match found {
+    let (alarm, tags) = match found {
         None => return Ok(None),
-        Some(Found::Metric(alarm)) => alarm,
-        Some(Found::Other(sort)) => {
-            let why = format!("`{name}` is {sort}, which has its name from the same set");
-            return Err(Fault::new(Class::Invalid, DESCRIBE, why));
-        }
+        Some((Alarm::Metric(alarm), tags)) => (alarm, tags),
+        Some((Alarm::Composite(_), _)) => return Err(cloudwatch::other_sort(name)),
     };
-    let arn = arn(name, &aws.place);
-    let Some(tags) = aws.tags(&arn, tags_of(aws, &arn)).await? else { return Ok(None) };
-    let spec = spec(name, alarm, tags)?;
-    Ok(Some(Live { spec, outputs: outputs(name, &aws.place), phase: Phase::Ready }))
-}
-
-async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>, Fault> {
-    let call = Client::new(&aws.config).list_tags_for_resource().resource_arn(arn);
-    let answer = absent(call.send().await.during("cloudwatch:ListTagsForResource"), ABSENT)?;
-    let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().into()));
-    Ok(answer.map(|answer| without_aws(answer.tags().iter().filter_map(pair))))
+    let spec = spec(name, &alarm, tags)?;
+    let outputs = cloudwatch::alarm_outputs(name, place);
+    Ok(Some(Live { spec, outputs, phase: Phase::Ready }))
 }
 
 fn spec(
@@ -302,14 +240,6 @@ fn comparison(alarm: &MetricAlarm) -> Result<Comparison, Fault> {
             format!("the alarm compares with `{word}`, which is not known here"),
         )
     })
-}
-
-fn tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
-}
-
-fn list(set: &BTreeSet<String>) -> Vec<String> {
-    set.iter().cloned().collect()
 }
 
 impl Comparison {
@@ -366,7 +296,7 @@ impl CloudwatchAlarm {
             .set_alarm_actions(Some(list(&self.alarm_actions)))
             .set_ok_actions(Some(list(&self.ok_actions)))
             .set_insufficient_data_actions(Some(list(&self.insufficient_data_actions)))
-            .set_tags(Some(tags(&self.tags)));
+            .set_tags(Some(cloudwatch::pairs(&self.tags)));
         // AWS takes the word only where the statistic is a percentile; absent means `evaluate`.
         if self.low_samples == LowSamples::Ignore {
             call = call.evaluate_low_sample_count_percentile("ignore");
@@ -377,22 +307,7 @@ impl CloudwatchAlarm {
             let queries = self.metrics.iter().map(|(id, query)| query.data(id));
             call = call.set_metrics(Some(queries.collect()));
         }
-        call.send().await.during(PUT)?;
-        Ok(())
-    }
-
-    async fn tag(&self, aws: &Aws, live: &BTreeMap<String, String>) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
-        let arn = arn(&self.name, &aws.place);
-        if !self.tags.is_empty() {
-            let call = api.tag_resource().resource_arn(&arn).set_tags(Some(tags(&self.tags)));
-            call.send().await.during("cloudwatch:TagResource")?;
-        }
-        let gone = unwanted(&self.tags, live);
-        if !gone.is_empty() {
-            let call = api.untag_resource().resource_arn(&arn).set_tag_keys(Some(gone));
-            call.send().await.during("cloudwatch:UntagResource")?;
-        }
+        call.send().await.during("cloudwatch:PutMetricAlarm")?;
         Ok(())
     }
 }
@@ -515,19 +430,5 @@ mod tests {
         assert_eq!(paths(&several, &read(&found().build())), ["metrics.e"]);
         let live = CloudwatchAlarm { metric: None, metrics: several.metrics.clone(), ..written() };
         assert_eq!(paths(&written(), &live), ["metric", "metrics.e"]);
-    }
-
-    #[test]
-    fn an_arn_names_its_alarm() {
-        for (arn, name) in [
-            ("arn:aws:cloudwatch:eu-west-1:1:alarm:a: b", Some("a: b")),
-            ("arn:aws:cloudwatch::1:dashboard/d", None),
-        ] {
-            assert_eq!(
-                CloudwatchAlarm::listed(arn, &BTreeMap::new()),
-                name.map(Name::new),
-                "{arn}"
-            );
-        }
     }
 }

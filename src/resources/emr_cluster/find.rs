@@ -54,7 +54,11 @@ pub async fn find(aws: &Aws, identities: &[Name]) -> Vec<Result<Option<Live<EmrC
             }
             match by_name(aws, api, identity, living.await?).await? {
                 Some(live) => Ok(Some(live)),
-                None => remembered(aws, api, identity, dead.await?).await,
+                None => {
+                    let last = remembered(aws, api, identity, dead.await?).await?;
+                    let dead = Details::default();
+                    Ok(last.map(|cluster| live(identity, &cluster, &dead, &aws.place)))
+                }
             }
         }
     };
@@ -136,11 +140,36 @@ async fn by_name(
     name: &Name,
     living: Vec<ClusterSummary>,
 ) -> Result<Option<Live<EmrCluster>>, Fault> {
-    let named = living.iter().filter(|cluster| cluster.name() == Some(name.as_str()));
-    let ours = ours(api, &aws.place.owner, named).await?;
-    let Some(cluster) = choose(name, ours)? else { return Ok(None) };
+    let Some(cluster) = chosen(aws, api, name, living).await? else { return Ok(None) };
     let details = read::details(api, &cluster).await?;
     Ok(Some(live(name, &cluster, &details, &aws.place)))
+}
+
+async fn chosen(
+    aws: &Aws,
+    api: &Client,
+    name: &Name,
+    living: Vec<ClusterSummary>,
+) -> Result<Option<Cluster>, Fault> {
+    let named = living.iter().filter(|cluster| cluster.name() == Some(name.as_str()));
+    choose(name, ours(api, &aws.place.owner, named).await?)
+}
+
+/// The clusters that names mean, in the order asked: those that live, else the last that did.
+pub async fn clusters(aws: &Aws, names: &[Name]) -> Vec<Result<Option<Cluster>, Fault>> {
+    let api = Client::new(&aws.config);
+    let living = list(&api, Listing::Living).shared();
+    let dead = list(&api, Listing::Dead).shared();
+    let look = |name| {
+        let (api, living, dead) = (&api, living.clone(), dead.clone());
+        async move {
+            match chosen(aws, api, name, living.await?).await? {
+                Some(cluster) => Ok(Some(cluster)),
+                None => remembered(aws, api, name, dead.await?).await,
+            }
+        }
+    };
+    join_all(names.iter().map(look)).await
 }
 
 /// The one that lives, else one that is on its way out. Of two that live, nobody can know which
@@ -167,13 +196,12 @@ async fn remembered(
     api: &Client,
     name: &Name,
     dead: Vec<ClusterSummary>,
-) -> Result<Option<Live<EmrCluster>>, Fault> {
+) -> Result<Option<Cluster>, Fault> {
     let mut named: Vec<_> =
         dead.iter().filter(|cluster| cluster.name() == Some(name.as_str())).collect();
     named.sort_by_key(|summary| std::cmp::Reverse(created(summary)));
     let ours = ours(api, &aws.place.owner, named.into_iter().take(DEAD)).await?;
-    let last = ours.into_iter().next();
-    Ok(last.map(|cluster| live(name, &cluster, &Details::default(), &aws.place)))
+    Ok(ours.into_iter().next())
 }
 
 fn created(summary: &ClusterSummary) -> Option<i128> {

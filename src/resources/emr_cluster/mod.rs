@@ -7,6 +7,7 @@ mod check;
 mod find;
 mod machines;
 mod read;
+mod readings;
 mod reconcile;
 mod words;
 mod write;
@@ -21,6 +22,7 @@ use crate::cloud::Fault;
 use crate::kind::rule::{replace, secret, write_only};
 use crate::kind::{Flaw, Live, Name, Outputs, Place, Rule};
 use crate::plan::diff::Diff;
+use crate::status::reading::Sight;
 
 use super::{Resource, Tags};
 
@@ -117,6 +119,10 @@ impl Resource for EmrCluster {
 
     async fn retire(aws: &Aws, _identity: &Name, live: &Live<Self>) -> Result<(), Fault> {
         change::retire(aws, live).await
+    }
+
+    async fn watch(aws: &Aws, identities: &[Name]) -> Vec<Result<Sight, Fault>> {
+        readings::watch(aws, identities).await
     }
 
     fn listed(arn: &str, _tags: &Tags) -> Option<Name> {

@@ -5,6 +5,7 @@ mod conversion;
 mod destination;
 mod processing;
 mod read;
+mod readings;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use aws_sdk_firehose::types::{
     DeliveryStreamEncryptionConfigurationInput, DeliveryStreamType, KeyType,
     KinesisStreamSourceConfiguration, Tag,
 };
+use futures_util::future::join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,7 @@ use crate::kind::values::or_none::OrNone;
 use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Place, Rule};
 use crate::plan::diff::Diff;
+use crate::status::reading::{Gauge, Sight};
 
 use super::{Resource, Tags};
 
@@ -211,6 +214,14 @@ impl Resource for FirehoseStream {
         let call = call.delivery_stream_name(identity.as_str()).allow_force_delete(true);
         absent(call.send().await.during("firehose:DeleteDeliveryStream"), ABSENT)?;
         Ok(())
+    }
+
+    async fn watch(aws: &Aws, identities: &[Name]) -> Vec<Result<Sight, Fault>> {
+        join_all(identities.iter().map(|name| readings::sight(aws, name))).await
+    }
+
+    fn gauges(identity: &Name) -> Vec<Gauge> {
+        readings::gauges(identity)
     }
 
     fn listed(arn: &str, _tags: &Tags) -> Option<Name> {

@@ -193,16 +193,14 @@ impl Resource for SqsQueue {
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let api = Client::new(&aws.config);
         let url = url(identity, &aws.place);
+        let arn = arn(identity, &aws.place);
         let all = QueueAttributeName::All;
         let (told, tags) = futures_util::join!(
             api.get_queue_attributes().queue_url(&url).attribute_names(all).send(),
-            api.list_queue_tags().queue_url(&url).send(),
+            aws.tags(&arn, tags_of(&api, &url)),
         );
         let Some(told) = absent(told.during(GET), ABSENT)? else { return Ok(None) };
-        let Some(tags) = absent(tags.during("sqs:ListQueueTags"), ABSENT)? else {
-            return Ok(None);
-        };
-        let tags = without_aws(tags.tags.unwrap_or_default());
+        let Some(tags) = tags? else { return Ok(None) };
         let spec = attributes::read(identity, &told.attributes.unwrap_or_default(), tags)?;
         Ok(Some(Live { spec, outputs: outputs(identity, &aws.place), phase: Phase::Ready }))
     }
@@ -255,9 +253,19 @@ impl Resource for SqsQueue {
     }
 }
 
+async fn tags_of(api: &Client, url: &str) -> Result<Option<Tags>, Fault> {
+    let answer = api.list_queue_tags().queue_url(url).send().await;
+    let answer = absent(answer.during("sqs:ListQueueTags"), ABSENT)?;
+    Ok(answer.map(|answer| without_aws(answer.tags.unwrap_or_default())))
+}
+
+fn arn(name: &Name, place: &Place) -> String {
+    place.arn("sqs", name.as_str())
+}
+
 fn outputs(name: &Name, place: &Place) -> Outputs {
     Outputs::from([
-        ("arn".into(), place.arn("sqs", name.as_str())),
+        ("arn".into(), arn(name, place)),
         ("name".into(), name.to_string()),
         ("url".into(), url(name, place)),
     ])

@@ -1,0 +1,178 @@
+//! What is live, for people: a line a thing, and first what needs a look.
+
+use std::fmt::Write;
+
+use crate::blueprint::Desired;
+use crate::kind::Place;
+use crate::status::reading::{Health, Reading, Value};
+use crate::status::{Existence, Job, Resource, Run, Status};
+
+use super::style::Style;
+use super::{ending, title};
+
+/// A thing that is told of in a line, and what is told below it.
+struct Row {
+    health: Health,
+    id: String,
+    kind: &'static str,
+    told: String,
+    below: Vec<String>,
+}
+
+pub fn status(desired: &Desired, place: &Place, status: &Status, style: Style) -> String {
+    let mut out = format!("{}\n\n", style.name(&title(desired, place)));
+    let resources = status.resources.iter().map(|one| resource(one, status.at));
+    let jobs = status.jobs.iter().map(|one| job(one, desired, status.at));
+    let rows: Vec<_> = jobs.chain(resources).collect();
+    if status.is_bare() {
+        let file = desired.file.display();
+        let _ = writeln!(out, "Nothing is there yet: `pipeline apply {file}` makes it");
+        return out;
+    }
+    let (mut first, rest): (Vec<_>, Vec<_>) =
+        rows.iter().partition(|row| row.health >= Health::Attention);
+    first.sort_by_key(|row| std::cmp::Reverse(row.health));
+    let of = |cell: fn(&Row) -> &str| rows.iter().map(|row| cell(row).len()).max().unwrap_or(0);
+    let widths = (of(|row| &row.id), of(|row| row.kind));
+    for row in &first {
+        line(row, widths, style, &mut out);
+    }
+    if !first.is_empty() && !rest.is_empty() {
+        out.push('\n');
+    }
+    for row in &rest {
+        line(row, widths, style, &mut out);
+    }
+    let _ = writeln!(out, "\n{}", summary(status));
+    out
+}
+
+fn line(row: &Row, (id, kind): (usize, usize), style: Style, out: &mut String) {
+    let word = match row.health {
+        Health::Bad => style.bad("bad "),
+        Health::Attention => style.care("look"),
+        Health::Unknown => style.faint("?   "),
+        Health::Good => style.good("ok  "),
+    };
+    let name = style.name(&format!("{:id$}", row.id));
+    let sort = style.faint(&format!("{:kind$}", row.kind));
+    let _ = writeln!(out, "  {word}  {name}  {sort}  {}", row.told);
+    for told in &row.below {
+        let _ = writeln!(out, "        {told}");
+    }
+}
+
+fn resource(resource: &Resource, now: i64) -> Row {
+    let mut below = Vec::new();
+    let mut words: Vec<String> = match &resource.exists {
+        Existence::There => Vec::new(),
+        Existence::Dormant => vec!["dormant; starts when a job runs".into()],
+        Existence::Absent => vec!["not there".into()],
+        Existence::Unknown(fault) => {
+            below.extend(ending::advice(fault).map(|advice| format!("hint: {advice}")));
+            vec![format!("cannot be looked at: {fault}")]
+        }
+    };
+    for reading in &resource.readings {
+        match reading.what {
+            "reason" => below.push(said(reading, now)),
+            _ => words.push(said(reading, now)),
+        }
+    }
+    let (id, told) = (resource.id.to_string(), words.join(", "));
+    Row { health: resource.health, id, kind: resource.kind, told, below }
+}
+
+/// `ALARM`, `for 12m`, `3 visible`, `idle 4m`.
+fn said(reading: &Reading, now: i64) -> String {
+    match (reading.what, &reading.value) {
+        ("state" | "reason", Value::Text(text)) => text.clone(),
+        ("last", Value::Text(text)) => format!("the last one, {text}"),
+        ("since", Value::At(at)) => format!("for {}", length(now - at)),
+        (what, Value::Text(text)) => format!("{what} {text}"),
+        (what, Value::Count(number)) => format!("{number} {what}"),
+        (what, Value::Seconds(seconds)) => format!("{what} {}", length(seconds.cast_signed())),
+        (what, Value::At(at)) => format!("{what} {} ago", length(now - at)),
+    }
+}
+
+fn job(job: &Job, desired: &Desired, now: i64) -> Row {
+    let mut words = Vec::new();
+    let mut below = Vec::new();
+    for (steps, what) in [(&job.running, "runs now"), (&job.waiting, "waits for its turn")] {
+        if !steps.is_empty() {
+            words.push(format!("{what}: {}", steps.join(", ")));
+        }
+    }
+    match &job.last {
+        Ok(Some(run)) => {
+            words.push(ran(run, now));
+            if run.state != "completed" {
+                let file = desired.file.display();
+                below.push(format!("hint: `pipeline logs {file} {}` shows why", job.id));
+            }
+        }
+        Ok(None) if words.is_empty() => words.push("has not run yet".into()),
+        Ok(None) => {}
+        Err(fault) => words.push(format!("its last run cannot be read: {fault}")),
+    }
+    if job.succeeded > 1 {
+        words.push(format!("{} inputs done", job.succeeded));
+    }
+    let (id, told) = (job.id.to_string(), words.join("; "));
+    Row { health: job.health, id, kind: "job", told, below }
+}
+
+/// `completed 3m ago in 41s, hours=2013-01-15T10, step s-1 on j-1`.
+fn ran(run: &Run, now: i64) -> String {
+    let took = length(run.seconds.cast_signed());
+    let mut told = format!("{} {} ago in {took}", run.state, length(now - run.ended));
+    for (name, value) in run.params.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = write!(told, ", {name}={value}");
+    }
+    let _ = write!(told, ", step {} on {}", run.step, run.cluster);
+    told
+}
+
+/// A length of time in its largest unit that has two or more.
+fn length(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds @ 0..120 => format!("{seconds}s"),
+        seconds @ 120..7_200 => format!("{}m", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{}h", seconds / 3_600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn summary(status: &Status) -> String {
+    let words = [
+        (Health::Bad, "bad"),
+        (Health::Attention, "to look at"),
+        (Health::Unknown, "not known"),
+        (Health::Good, "good"),
+    ];
+    let counts = words.map(|(health, word)| (status.count(health), word));
+    let told = counts.iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_is_short() {
+        for (seconds, told) in [
+            (-3, "0s"),
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (7_199, "119m"),
+            (7_200, "2h"),
+            (172_800, "2d"),
+            (31_536_000, "365d"),
+        ] {
+            assert_eq!(length(seconds), told);
+        }
+    }
+}
