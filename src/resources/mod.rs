@@ -12,6 +12,7 @@ mod glue_table;
 mod iam_role;
 mod kinesis_stream;
 mod kms_key;
+mod lambda_function;
 mod log_group;
 mod s3;
 mod s3_bucket;
@@ -132,6 +133,7 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<s3_folder::S3Folder>(),
     driver::<kinesis_stream::KinesisStream>(),
     driver::<emr_security_configuration::EmrSecurityConfiguration>(),
+    driver::<lambda_function::LambdaFunction>(),
     driver::<firehose_stream::FirehoseStream>(),
     driver::<emr_cluster::EmrCluster>(),
     driver::<cloudwatch_alarm::CloudwatchAlarm>(),
