@@ -18,6 +18,7 @@ use super::{ABSENT, LambdaFunction, NONE, none};
 pub struct Permission {
     /// A service, as `s3.amazonaws.com`, an account's id, or the ARN of a role or user.
     pub principal: String,
+    /// What it may do, of Lambda's actions.
     #[serde(default = "invoke")]
     pub action: String,
     /// ARN of what the call comes from, as a bucket's; `*` and `?` stand for others. `none` for
