@@ -259,15 +259,18 @@ fn a_source_is_known_by_what_it_reads_from() {
     assert_eq!(differs(&written, live), ["sources.events.retries"]);
 }
 
+/// Cases with the path of the flaw that each has.
+fn flawed(cases: &[(Value, Option<&str>)]) {
+    for (fields, path) in cases {
+        let flaws = function(fields.clone()).check();
+        let paths: Vec<_> = flaws.iter().map(|flaw| flaw.path.as_str()).collect();
+        assert_eq!(paths, path.iter().copied().collect::<Vec<_>>(), "{fields}");
+    }
+}
+
 #[test]
-fn what_lambda_would_refuse_is_found_before() {
-    let queue = |fields: Value| {
-        let mut source = json!({"from": QUEUE});
-        source.as_object_mut().expect("a map").extend(fields.as_object().expect("a map").clone());
-        json!({"sources": {"q": source}})
-    };
-    let fifo = format!("{QUEUE}.fifo");
-    for (fields, path) in [
+fn what_lambda_would_refuse_of_a_function_is_found_before() {
+    flawed(&[
         (json!({}), None),
         (json!({"name": "a.b"}), Some("name")),
         (json!({"name": "f${account}"}), None),
@@ -299,6 +302,12 @@ fn what_lambda_would_refuse_is_found_before() {
         (json!({"logging": {"system_level": "warn"}}), Some("logging.system_level")),
         (json!({"logging": {"level": "warn", "format": "json"}}), None),
         (json!({"layers": ["a"]}), Some("layers.0")),
+    ]);
+}
+
+#[test]
+fn what_lambda_would_refuse_of_a_permission_is_found_before() {
+    flawed(&[
         (
             json!({"permissions": {"a b": {"principal": "s3.amazonaws.com"}}}),
             Some("permissions.a b"),
@@ -315,6 +324,18 @@ fn what_lambda_would_refuse_is_found_before() {
             json!({"permissions": {"a": {"principal": "*", "action": "s3:Get"}}}),
             Some("permissions.a.action"),
         ),
+    ]);
+}
+
+#[test]
+fn what_lambda_would_refuse_of_a_source_is_found_before() {
+    let queue = |fields: Value| {
+        let mut source = json!({"from": QUEUE});
+        source.as_object_mut().expect("a map").extend(fields.as_object().expect("a map").clone());
+        json!({"sources": {"q": source}})
+    };
+    let fifo = format!("{QUEUE}.fifo");
+    flawed(&[
         (json!({"sources": {"q": {"from": "arrivals"}}}), Some("sources.q.from")),
         (json!({"sources": {"q": {"from": "${q.arn}", "retries": 3}}}), None),
         (json!({"sources": {"a": {"from": QUEUE}, "b": {"from": QUEUE}}}), Some("sources.b.from")),
@@ -335,11 +356,7 @@ fn what_lambda_would_refuse_is_found_before() {
         (queue(json!({"from": STREAM, "parallelization": 11})), Some("sources.q.parallelization")),
         (queue(json!({"from": STREAM, "max_record_age": "8d"})), Some("sources.q.max_record_age")),
         (queue(json!({"from": STREAM, "batch_size": 500})), None),
-    ] {
-        let flaws = function(fields.clone()).check();
-        let paths: Vec<_> = flaws.iter().map(|flaw| flaw.path.as_str()).collect();
-        assert_eq!(paths, path.into_iter().collect::<Vec<_>>(), "{fields}");
-    }
+    ]);
 }
 
 #[test]
