@@ -2,6 +2,7 @@
 
 pub mod apply; // Plan + Cloud           -> Report
 pub mod blueprint; // YAML               -> Desired
+pub mod folder; //                          a folder beside the blueprint, as a zip
 pub mod jobs; // Desired + Runner        -> Report
 pub mod kind; //                            what a Desired node knows of its kind
 pub mod observe; // Desired + Cloud      -> Snapshot

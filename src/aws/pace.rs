@@ -102,7 +102,14 @@ const LIMITS: &[Limit] = &[
         per_second: 4.0,
     },
     Limit { service: "iam", operations: &[], per_second: 15.0 },
+    Limit { service: LAMBDA, operations: &[GET_FUNCTION], per_second: 80.0 },
+    Limit { service: LAMBDA, operations: &[GET_POLICY], per_second: 12.0 },
+    Limit { service: LAMBDA, operations: &[], per_second: 12.0 },
 ];
+
+const LAMBDA: &str = "lambda";
+const GET_FUNCTION: &str = "GetFunction";
+const GET_POLICY: &str = "GetPolicy";
 
 /// A second's worth may go at once; after that they go at the limit's rate.
 #[derive(Debug)]
@@ -203,6 +210,7 @@ fn limit((service, operation): &Target) -> Option<(usize, &'static Limit)> {
 
 /// Service and operation as the protocol names them: `X-Amz-Target: Kinesis_20131202.CreateStream`,
 /// `/service/GraniteServiceVersion20100801/operation/PutMetricAlarm`, or a query form's `Action`.
+/// Of Lambda, which names none, those that have a limit of their own.
 pub(super) fn target(request: &HttpRequest) -> Option<Target> {
     if let Some(target) = request.headers().get("x-amz-target") {
         let (service, operation) = target.rsplit_once('.')?;
@@ -212,11 +220,27 @@ pub(super) fn target(request: &HttpRequest) -> Option<Target> {
         let (service, operation) = path.split_once("/operation/")?;
         return Some((service.to_owned(), operation.to_owned()));
     }
-    let body = std::str::from_utf8(request.body().bytes()?).ok()?;
-    let action = body.strip_prefix("Action=")?.split('&').next()?;
     let authorization = request.headers().get("authorization")?;
     let service = authorization.split("Credential=").nth(1)?.split('/').nth(3)?;
+    if service == LAMBDA {
+        return Some((service.to_owned(), of_lambda(request).to_owned()));
+    }
+    let body = std::str::from_utf8(request.body().bytes()?).ok()?;
+    let action = body.strip_prefix("Action=")?.split('&').next()?;
     Some((service.to_owned(), action.to_owned()))
+}
+
+/// By its method and its path below the host, `/2015-03-31/functions/name/policy`.
+fn of_lambda(request: &HttpRequest) -> &'static str {
+    let uri = request.uri();
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let path = rest.split('?').next().unwrap_or_default();
+    let steps: Vec<&str> = path.split('/').skip(2).collect();
+    match (request.method(), steps.as_slice()) {
+        ("GET", ["functions", _]) => GET_FUNCTION,
+        ("GET", ["functions", _, "policy"]) => GET_POLICY,
+        _ => "",
+    }
 }
 
 #[cfg(test)]
@@ -250,13 +274,20 @@ mod tests {
         let _ = aws_sdk_glue::Client::new(&config).get_databases().send().await;
         let _ = aws_sdk_sqs::Client::new(&config).list_queue_tags().queue_url("a").send().await;
         let _ = aws_sdk_iam::Client::new(&config).get_role().role_name("a").send().await;
+        let lambda = aws_sdk_lambda::Client::new(&config);
+        let _ = lambda.get_function().function_name("a").send().await;
+        let _ = lambda.get_policy().function_name("a").send().await;
+        let _ = lambda.delete_function().function_name("a").send().await;
         let heard = aws.heard.lock().expect("no holder panics");
         let found: Vec<_> = heard.iter().map(|target| limit(target.as_ref()?)).collect();
         assert!(found.iter().all(Option::is_some), "{heard:?}");
-        let services: Vec<_> = found.iter().flatten().map(|(_, limit)| limit.service).collect();
+        let mut services: Vec<_> = found.iter().flatten().map(|(_, limit)| limit.service).collect();
+        services.dedup();
         let mut known: Vec<_> = LIMITS.iter().map(|limit| limit.service).collect();
         known.dedup();
         assert_eq!(services, known);
+        let of_lambda: Vec<_> = heard.iter().rev().take(3).flatten().map(|(_, o)| &**o).collect();
+        assert_eq!(of_lambda, ["", GET_POLICY, GET_FUNCTION]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::folder::{Unfit, files, zipped};
+
 use super::nearest::nearest;
 use super::problem::Finding;
 use super::tree::Spot;
@@ -24,17 +26,20 @@ pub(super) struct Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
     File,
+    /// Each file has a digest of its own.
     Folder,
+    /// The folder is one zip, and that has a digest.
+    Zip,
 }
 
-const SOURCES: [Source; 2] = [
+const SOURCES: [Source; 3] = [
     Source { kind: "s3-object", field: "source", digest: "sha256", holds: Holds::File },
     Source { kind: "s3-folder", field: "source", digest: "files", holds: Holds::Folder },
+    Source { kind: "lambda-function", field: "code", digest: "code_sha256", holds: Holds::Zip },
 ];
 
 /// A folder of more files is no folder of scripts.
-pub(super) const FILES_MAX: usize = 1_000;
-const FOLDERS_DEEP_MAX: usize = 16;
+const FILES_MAX: usize = 1_000;
 
 pub(super) fn source_of(kind: &str) -> Option<&'static Source> {
     SOURCES.iter().find(|source| source.kind == kind)
@@ -44,9 +49,7 @@ pub(super) fn source_of(kind: &str) -> Option<&'static Source> {
 pub(super) enum Unusable {
     Missing(PathBuf),
     NotA(Holds, PathBuf),
-    TooMany,
-    TooDeep,
-    Unreadable(PathBuf, io::Error),
+    Unfit(Unfit),
 }
 
 impl Unusable {
@@ -55,14 +58,10 @@ impl Unusable {
         let what = match self {
             Self::Missing(path) => format!("`{field}` does not exist: {}", path.display()),
             Self::NotA(Holds::File, path) => format!("`{field}` is not a file: {}", path.display()),
-            Self::NotA(Holds::Folder, path) => {
+            Self::NotA(Holds::Folder | Holds::Zip, path) => {
                 format!("`{field}` is not a folder: {}", path.display())
             }
-            Self::TooMany => format!("`{field}` holds more than {FILES_MAX} files"),
-            Self::TooDeep => format!("`{field}` has folders more than {FOLDERS_DEEP_MAX} deep"),
-            Self::Unreadable(path, error) => {
-                format!("`{field}` cannot be read: {}: {error}", path.display())
-            }
+            Self::Unfit(unfit) => format!("`{field}` {unfit}"),
         };
         let Self::Missing(path) = self else { return Finding::error(spot, what) };
         let near = neighbour(path).map(|near| Path::new(written).with_file_name(near));
@@ -81,7 +80,7 @@ pub(super) fn find(blueprint: &Path, written: &str, holds: Holds) -> Result<Path
     let Ok(found) = fs::metadata(&path) else { return Err(Unusable::Missing(path)) };
     match holds {
         Holds::File if !found.is_file() => Err(Unusable::NotA(holds, path)),
-        Holds::Folder if !found.is_dir() => Err(Unusable::NotA(holds, path)),
+        Holds::Folder | Holds::Zip if !found.is_dir() => Err(Unusable::NotA(holds, path)),
         _ => Ok(path),
     }
 }
@@ -100,49 +99,18 @@ pub(super) fn digest(path: &Path, holds: Holds) -> Result<Value, Unusable> {
     match holds {
         Holds::File => sha256(path).map(Value::String),
         Holds::Folder => {
-            let mut files = Map::new();
-            gather(path, "", 0, &mut files)?;
-            Ok(files.into())
-        }
-    }
-}
-
-/// Names that begin with a dot stay behind, and so do Python's caches.
-fn stays_behind(name: &str) -> bool {
-    name.starts_with('.') || name == "__pycache__"
-}
-
-fn gather(
-    folder: &Path,
-    prefix: &str,
-    depth: usize,
-    files: &mut Map<String, Value>,
-) -> Result<(), Unusable> {
-    if depth > FOLDERS_DEEP_MAX {
-        return Err(Unusable::TooDeep);
-    }
-    let unreadable = |error| Unusable::Unreadable(folder.to_owned(), error);
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if stays_behind(&name) {
-            continue;
-        }
-        let relative = format!("{prefix}{name}");
-        if path.is_dir() {
-            gather(&path, &format!("{relative}/"), depth + 1, files)?;
-        } else {
-            if files.len() == FILES_MAX {
-                return Err(Unusable::TooMany);
+            let mut digests = Map::new();
+            for (name, path) in files(path, FILES_MAX).map_err(Unusable::Unfit)? {
+                digests.insert(name, sha256(&path)?.into());
             }
-            files.insert(relative, sha256(&path)?.into());
+            Ok(digests.into())
         }
+        Holds::Zip => Ok(zipped(path).map_err(Unusable::Unfit)?.sha256.into()),
     }
-    Ok(())
 }
 
 fn sha256(path: &Path) -> Result<String, Unusable> {
-    let unreadable = |error| Unusable::Unreadable(path.to_owned(), error);
+    let unreadable = |error: io::Error| Unusable::Unfit(Unfit::Unreadable(path.to_owned(), error));
     let mut file = File::open(path).map_err(unreadable)?;
     let mut digest = Sha256::new();
     let mut buffer = [0; 16 * 1024];

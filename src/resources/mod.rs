@@ -15,6 +15,7 @@ mod glue_table;
 mod iam_role;
 mod kinesis_stream;
 mod kms_key;
+mod lambda_function;
 mod log_group;
 mod readings;
 mod s3;
@@ -158,6 +159,7 @@ pub static KINDS: &[&dyn Driver] = &[
     driver::<s3_folder::S3Folder>(),
     driver::<kinesis_stream::KinesisStream>(),
     driver::<emr_security_configuration::EmrSecurityConfiguration>(),
+    driver::<lambda_function::LambdaFunction>(),
     driver::<firehose_stream::FirehoseStream>(),
     driver::<s3_notification::S3Notification>(),
     driver::<emr_cluster::EmrCluster>(),

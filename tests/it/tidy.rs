@@ -8,7 +8,8 @@ use pipeline::resources;
 /// Who may import whom. `cli` and the roots may import everything; nobody imports `cli`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("kind", &[]),
-    ("blueprint", &["kind"]),
+    ("folder", &[]),
+    ("blueprint", &["folder", "kind"]),
     ("plan", &["blueprint", "kind"]),
     ("cloud", &["blueprint::text", "kind", "plan::diff"]),
     ("observe", &["blueprint", "cloud", "kind", "plan"]),
@@ -34,7 +35,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("status", &["blueprint", "cloud", "jobs", "kind"]),
     ("aws", &["cloud", "kind"]),
-    ("resources", &["aws", "blueprint::text", "cloud", "kind", "plan::diff", "status::reading"]),
+    (
+        "resources",
+        &["aws", "blueprint::text", "cloud", "folder", "kind", "plan::diff", "status::reading"],
+    ),
     ("local", &[]),
 ];
 

@@ -1,4 +1,4 @@
-//! Something that can be turned off again: `none`, or its settings.
+//! Something that can be turned off again: `none`, or its settings, or its value.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `none` is a value like any other: what AWS has and the blueprint calls `none` differs. An
@@ -58,10 +58,15 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
         if text == NONE {
-            Ok(OrNone(None))
-        } else {
-            Err(E::custom(format!("`{text}` is neither `none` nor its settings")))
+            return Ok(OrNone(None));
         }
+        let value = T::deserialize(text.into_deserializer());
+        let neither = |error: E| E::custom(format!("{error}; or write `none`"));
+        value.map(|value| OrNone(Some(value))).map_err(neither)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        T::deserialize(number.into_deserializer()).map(|value| OrNone(Some(value)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
@@ -82,6 +87,7 @@ impl<T: JsonSchema> JsonSchema for OrNone<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::duration::Duration;
     use super::*;
     use serde_json::{Value, json};
 
@@ -89,6 +95,22 @@ mod tests {
     #[serde(deny_unknown_fields)]
     struct Settings {
         size: u32,
+    }
+
+    #[test]
+    fn a_number_or_a_text_is_a_value() {
+        let age = serde_json::from_value::<OrNone<Duration>>(json!("60m")).ok();
+        assert_eq!(age, Some(OrNone(Some(Duration::seconds(3600)))));
+        let read = |value| serde_json::from_value::<OrNone<u32>>(value).ok();
+        for (value, found) in [
+            (json!("none"), Some(OrNone(None))),
+            (json!(0), Some(OrNone(Some(0)))),
+            (json!(-1), None),
+            (json!("5"), None),
+            (json!(5_000_000_000_u64), None),
+        ] {
+            assert_eq!(read(value.clone()), found, "{value}");
+        }
     }
 
     #[test]
