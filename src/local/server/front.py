@@ -9,6 +9,10 @@ import ministack.app
 
 import emr
 import emr_life
+import firehose_delivery
+import firehose_streams
+import metrics_services
+import patch_notifications
 import patches  # noqa: F401
 from aws_client import Place
 from emr_pace import Pace, spawn
@@ -38,7 +42,9 @@ def start(arguments, port: int) -> None:
         }
     )
     (arguments.dir / "server.json").write_text(json.dumps(_about))
+    firehose_delivery.start()
     spawn(emr_life.watch_idle_clusters())
+    spawn(metrics_services.watch())
 
 
 def stop() -> None:
@@ -63,7 +69,8 @@ async def _control(scope, receive, send) -> None:
 
 
 def _answer(method: str, path: str, body: dict) -> dict | None:
-    """What the control paths say. GET health, clock, pace; POST clock and pace set them, reset forgets everything."""
+    """What the control paths say. GET health, clock, pace, firehose, notifications; POST sets or orders them; POST reset
+    forgets everything."""
     if (method, path) == ("GET", "/_local/health"):
         return {**_about, "clusters": sum(cluster.live for cluster in CLUSTERS.values())}
     if path == "/_local/clock" and method in ("GET", "POST"):
@@ -74,6 +81,10 @@ def _answer(method: str, path: str, body: dict) -> dict | None:
         Pace.start_seconds = float(body.get("cluster_start_seconds", Pace.start_seconds))
         Pace.end_seconds = float(body.get("cluster_end_seconds", Pace.end_seconds))
         return {"cluster_start_seconds": Pace.start_seconds, "cluster_end_seconds": Pace.end_seconds}
+    if path == "/_local/firehose" and method in ("GET", "POST"):
+        return firehose_streams.control(body)
+    if path == "/_local/notifications" and method in ("GET", "POST"):
+        return patch_notifications.control(body)
     if (method, path) == ("POST", "/_local/reset"):
         ministack.app._reset_all_state()
         return {"status": "empty"}

@@ -1,4 +1,4 @@
-"""Firehose: its configuration. What it delivers, it delivers at once, record by record."""
+"""Firehose: its configuration."""
 
 from ministack.services import firehose
 

@@ -1,5 +1,7 @@
 """Kinesis Data Streams."""
 
+import time
+
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import kinesis
 
@@ -133,3 +135,13 @@ def update_max_record_size(data):
         return _missing(name)
     stream["MaxRecordSizeInKiB"] = data["MaxRecordSizeInKiB"]
     return json_response({})
+
+
+@wrap(kinesis, "_expire_records")
+def expire_from_the_front(_expire, stream):
+    """ministack copies all records of a stream whenever some are put; they are in the order of their age."""
+    oldest = time.time() - stream["RetentionPeriodHours"] * 3600
+    for shard in stream["shards"].values():
+        records = shard["records"]
+        if records and records[0]["ApproximateArrivalTimestamp"] < oldest:
+            shard["records"] = [one for one in records if one["ApproximateArrivalTimestamp"] >= oldest]

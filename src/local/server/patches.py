@@ -3,6 +3,8 @@
 Each patch is one function that says what AWS does and what ministack does. They fit the pinned version only.
 """
 
+import firehose_streams  # noqa: F401
+import metrics_services  # noqa: F401
 import patch_cloudwatch  # noqa: F401
 import patch_firehose  # noqa: F401
 import patch_glue  # noqa: F401
@@ -11,5 +13,6 @@ import patch_kinesis  # noqa: F401
 import patch_kms  # noqa: F401
 import patch_logs  # noqa: F401
 import patch_messaging  # noqa: F401
+import patch_notifications  # noqa: F401
 import patch_s3  # noqa: F401
 import patch_tagging  # noqa: F401

@@ -1,0 +1,50 @@
+"""CloudWatch metrics that the services of this server write, a point a minute for each metric, as AWS does.
+
+What happens is counted at once, from whatever thread; the server's loop moves it into CloudWatch every few seconds.
+"""
+
+import threading
+import time
+
+from ministack.core.responses import request_scope
+from ministack.services import cloudwatch
+
+_MINUTE = 60
+_lock = threading.Lock()
+_counted: dict[tuple, dict] = {}
+
+
+def count(scope: tuple[str, str], namespace: str, name: str, dimensions: dict, value: float, unit: str = "Count") -> None:
+    """One value of a metric, in an account and region."""
+    key = (scope, namespace, name, tuple(sorted(dimensions.items())), unit, int(time.time() // _MINUTE) * _MINUTE)
+    with _lock:
+        _merge(_counted.setdefault(key, {}), 1, value, value, value)
+
+
+def store() -> None:
+    """Moves what was counted into CloudWatch, into the point of its minute."""
+    global _counted
+    with _lock:
+        counted, _counted = _counted, {}
+    for (scope, namespace, name, dimensions, unit, minute), new in counted.items():
+        with request_scope(*scope):
+            points = cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(dict(dimensions))))
+        old = next((point for point in reversed(points[-2:]) if point["Timestamp"] == minute and "_stat" in point), None)
+        if old is None:
+            old = {"Timestamp": float(minute), "Unit": unit, "Dimensions": dict(dimensions), "_stat": {}, "Value": 0.0}
+            points.append(old)
+        _merge(old["_stat"], new["SampleCount"], new["Sum"], new["Minimum"], new["Maximum"])
+        old["Value"] = old["_stat"]["Sum"] / old["_stat"]["SampleCount"]
+
+
+def _merge(into: dict, number: float, total: float, least: float, most: float) -> None:
+    into["SampleCount"] = into.get("SampleCount", 0.0) + number
+    into["Sum"] = into.get("Sum", 0.0) + total
+    into["Minimum"] = min(into.get("Minimum", least), least)
+    into["Maximum"] = max(into.get("Maximum", most), most)
+
+
+def forget() -> None:
+    """Forgets what was counted and is not in CloudWatch yet."""
+    with _lock:
+        _counted.clear()
