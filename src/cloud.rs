@@ -188,6 +188,33 @@ impl fmt::Display for Object {
     }
 }
 
+/// A record for a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub data: Vec<u8>,
+    /// Records of one key go to one shard.
+    pub key: String,
+}
+
+impl Record {
+    /// What AWS counts of it.
+    pub fn size(&self) -> usize {
+        self.data.len() + self.key.len()
+    }
+}
+
+/// What takes records: streams.
+///
+/// Guarantees: what is not known to be taken is told as refused; a record may be taken twice.
+pub trait Intake {
+    /// Why each record was not taken, in their order; nothing for those that were.
+    fn put<'a>(
+        &'a self,
+        stream: &'a str,
+        records: &'a [Record],
+    ) -> Boxed<'a, Result<Vec<Option<Fault>>, Fault>>;
+}
+
 /// Work for a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {

@@ -6,6 +6,7 @@ pub mod connect;
 mod emr_steps;
 pub mod fault;
 pub mod pace;
+mod put_records;
 
 use std::sync::Arc;
 

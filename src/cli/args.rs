@@ -69,6 +69,8 @@ pub enum Command {
     Run(Run),
     /// Print the driver's output of a job's last run
     Logs(Logs),
+    /// Put a file of records into a stream
+    Send(Send),
     /// Print the JSON Schema of blueprints, for editors
     Schema,
     /// Print completions for a shell
@@ -269,6 +271,29 @@ pub struct Logs {
 
     #[command(flatten)]
     pub account: Account,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Send {
+    #[command(flatten)]
+    pub source: Source,
+
+    /// The stream's id in the blueprint
+    pub stream: String,
+
+    /// A record a line, compressed by gzip or not; `-` is standard input
+    pub events: PathBuf,
+
+    #[command(flatten)]
+    pub account: Account,
+
+    /// The field of a record that is its partition key, instead of a hash of the record
+    #[arg(long, value_name = "FIELD")]
+    pub key: Option<String>,
+
+    /// Begin at this line
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub from_line: u64,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

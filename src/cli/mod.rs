@@ -12,8 +12,11 @@ mod outcome;
 mod plan;
 mod saved;
 mod schema;
+mod send;
 mod signals;
+mod standing;
 mod validate;
+mod words;
 
 use clap::Parser;
 
@@ -49,6 +52,7 @@ async fn run(args: &Args) -> Result<Exit, outcome::Error> {
         Command::Destroy(command) => destroy::run(command, args).await,
         Command::Run(command) => jobs::run(command, args).await,
         Command::Logs(command) => logs::run(command, args).await,
+        Command::Send(command) => send::run(command, args).await,
         Command::Schema => Ok(schema::schema()),
         Command::Completions { shell } => Ok(schema::completions(*shell)),
         Command::Man => schema::man(),

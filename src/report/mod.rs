@@ -6,6 +6,7 @@ pub mod live;
 pub mod markdown;
 pub mod style;
 pub mod text;
+pub mod traffic;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
