@@ -7,6 +7,7 @@ mod emr_steps;
 pub mod fault;
 pub mod pace;
 mod put_records;
+mod queues;
 
 use std::sync::Arc;
 

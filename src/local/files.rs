@@ -40,6 +40,7 @@ const FILES: &[(&str, &str)] = server![
     "patch_logs.py",
     "patch_messaging.py",
     "patch_s3.py",
+    "patch_sqs_move.py",
     "patch_tagging.py",
     "patches.py",
     "patching.py",

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::blueprint::Id;
+use crate::cloud::{Depth, Message, Move};
+use crate::traffic::redrive::MoveReporter;
 use crate::traffic::send::{SendReporter, Tally};
 
 use super::style::Style;
@@ -87,9 +89,94 @@ fn sent(tally: &Tally, elapsed: Duration) -> String {
     )
 }
 
+/// Tells on stderr how far a move is.
+pub struct MoveProgress {
+    name: String,
+    bar: Option<ProgressBar>,
+    said_at: Cell<Instant>,
+}
+
+impl MoveProgress {
+    pub fn new(from: &str, terminal: bool, style: Style) -> Self {
+        let name = style.name(from);
+        let bar = terminal.then(|| {
+            let bar = ProgressBar::new_spinner();
+            let template = ProgressStyle::with_template("{spinner} {prefix} ({elapsed}) {msg}");
+            bar.set_style(template.expect("the template is a constant"));
+            bar.set_prefix(name.clone());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { name, bar, said_at: Cell::new(Instant::now()) }
+    }
+
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl MoveReporter for MoveProgress {
+    fn moving(&self, task: &Move) {
+        let of = task.of.map_or_else(String::new, |of| format!(" of {of}"));
+        let what = format!("moved {}{of}", task.moved);
+        if let Some(bar) = &self.bar {
+            bar.set_message(what);
+        } else if self.said_at.get().elapsed() > EVERY {
+            say(&format!("{}: {what}", self.name));
+            self.said_at.set(Instant::now());
+        }
+    }
+}
+
+/// What is in a queue, in words.
+pub fn depth(depth: Depth) -> String {
+    let waiting = count(depth.waiting, "message");
+    match depth.hidden {
+        0 => waiting,
+        hidden => format!("{waiting}, and {hidden} that cannot be seen for now"),
+    }
+}
+
+/// A message and why it was given up, on a line or two.
+pub fn message(message: &Message, style: Style) -> String {
+    /// Enough to tell which it is.
+    const SHOWN: usize = 200;
+    let reason = message.reason.as_deref().unwrap_or("received too often without success");
+    let body: String = message.body.split_whitespace().collect::<Vec<_>>().join(" ");
+    let short: String = body.chars().take(SHOWN).collect();
+    let more = if short.len() < body.len() { " ..." } else { "" };
+    format!("  {reason}\n    {}", style.faint(&format!("{short}{more}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_told_with_its_reason_and_not_in_full() {
+        let long = format!("{{\n  \"hour\": \"{}\" }}", "x".repeat(300));
+        let told = |reason: Option<&str>, body: &str| {
+            let message = Message { body: body.into(), reason: reason.map(str::to_owned) };
+            super::message(&message, Style::Plain)
+        };
+        assert_eq!(told(Some("no hour"), "{}"), "  no hour\n    {}");
+        let told = told(None, &long);
+        assert!(told.starts_with("  received too often without success\n    { \"hour\": \"xx"));
+        assert!(told.ends_with("x ...") && told.len() < 260, "{told}");
+    }
+
+    #[test]
+    fn what_is_hidden_is_told_apart() {
+        for (waiting, hidden, expected) in [
+            (0, 0, "0 messages"),
+            (1, 0, "1 message"),
+            (2, 3, "2 messages, and 3 that cannot be seen for now"),
+        ] {
+            assert_eq!(depth(Depth { waiting, hidden }), expected);
+        }
+    }
 
     #[test]
     fn a_rate_is_told_in_records_and_in_megabytes() {

@@ -4,6 +4,7 @@
 mod batch;
 mod key;
 pub mod records;
+pub mod redrive;
 pub mod send;
 
 pub use batch::Batch;

@@ -22,7 +22,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             // Values that it renders.
             "cloud::CREDENTIALS",
             "cloud::Class",
+            "cloud::Depth",
             "cloud::Fault",
+            "cloud::Message",
+            "cloud::Move",
             "cloud::Progress",
             "cloud::State",
             "observe::Unknown",

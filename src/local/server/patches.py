@@ -12,4 +12,5 @@ import patch_kms  # noqa: F401
 import patch_logs  # noqa: F401
 import patch_messaging  # noqa: F401
 import patch_s3  # noqa: F401
+import patch_sqs_move  # noqa: F401
 import patch_tagging  # noqa: F401
