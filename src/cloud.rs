@@ -198,6 +198,85 @@ impl fmt::Display for Object {
     }
 }
 
+/// A record for a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub data: Vec<u8>,
+    /// Records of one key go to one shard.
+    pub key: String,
+}
+
+impl Record {
+    /// What AWS counts of it.
+    pub fn size(&self) -> usize {
+        self.data.len() + self.key.len()
+    }
+}
+
+/// What takes records: streams.
+///
+/// Guarantees: what is not known to be taken is told as refused; a record may be taken twice.
+pub trait Intake {
+    /// Why each record was not taken, in their order; nothing for those that were.
+    fn put<'a>(
+        &'a self,
+        stream: &'a str,
+        records: &'a [Record],
+    ) -> Boxed<'a, Result<Vec<Option<Fault>>, Fault>>;
+}
+
+/// Queues and what waits in them.
+///
+/// Guarantees: `start_move` is sent at most once a call; every other function leaves messages
+/// where they are.
+pub trait Queues {
+    /// How many messages there are, by the queue's URL; AWS counts roughly.
+    fn depth<'a>(&'a self, url: &'a str) -> Boxed<'a, Result<Depth, Fault>>;
+    /// Some of the messages, 1 to 10 of them.
+    fn peek<'a>(&'a self, url: &'a str, number: u8) -> Boxed<'a, Result<Vec<Message>, Fault>>;
+    /// Has AWS move what is in one queue to another, by their ARNs; to where each message came
+    /// from where there is no other.
+    fn start_move<'a>(&'a self, from: &'a str, to: Option<&'a str>)
+    -> Boxed<'a, Result<(), Fault>>;
+    /// The newest move out of a queue, by its ARN.
+    fn last_move<'a>(&'a self, from: &'a str) -> Boxed<'a, Result<Option<Move>, Fault>>;
+}
+
+/// How many messages a queue holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    pub waiting: u64,
+    /// Received by somebody and not deleted yet, or not to be seen yet.
+    pub hidden: u64,
+}
+
+/// A message of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub body: String,
+    /// Why it was given up, where its sender says so.
+    pub reason: Option<String>,
+}
+
+/// Messages on their way from one queue to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// Milliseconds since 1970: there is one move at a time, so this tells them apart.
+    pub started: i64,
+    pub state: MoveState,
+    pub moved: u64,
+    /// How many there were to move, once AWS has counted them.
+    pub of: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MoveState {
+    Running,
+    Completed,
+    Cancelled,
+    Failed(String),
+}
+
 /// Work for a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {

@@ -7,6 +7,8 @@ mod draft;
 mod emr_steps;
 pub mod fault;
 pub mod pace;
+mod put_records;
+mod queues;
 mod tagged;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ mod identity;
 mod job;
 pub mod load;
 mod malformed;
-mod nearest;
+pub mod nearest;
 mod node;
 mod order;
 mod overlay;

@@ -26,7 +26,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// A hint that names the nearest word, or all of them where they are few.
-pub(super) fn suggest<'a>(
+pub fn suggest<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str>,
     plural: &str,

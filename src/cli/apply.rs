@@ -15,7 +15,7 @@ use crate::report::live::Progress;
 use crate::report::{answer, ending, say, text};
 
 use super::account::Session;
-use super::args::{Apply, Args, Doing};
+use super::args::{Apply, Args, Consent, Doing};
 use super::jobs::ended;
 use super::outcome::{Error, Exit, file};
 use super::plan::{Planned, make};
@@ -48,7 +48,7 @@ pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
         return Ok(Exit::Done);
     }
     if saved.is_none() {
-        confirm("Apply this", &session, &command.doing)?;
+        confirm("Apply this", &session, &command.doing.consent)?;
     }
     carry_out(&session, &planned, &choice, &due, &command.doing, args).await
 }
@@ -119,8 +119,8 @@ fn outputs(session: &Session, known: &BTreeMap<Id, Outputs>) {
 }
 
 /// Asks on a terminal; elsewhere only `--yes` is a yes.
-pub fn confirm(verb: &str, session: &Session, doing: &Doing) -> Result<(), Error> {
-    if doing.yes {
+pub fn confirm(verb: &str, session: &Session, consent: &Consent) -> Result<(), Error> {
+    if consent.yes {
         return Ok(());
     }
     let place = &session.aws.place;

@@ -71,6 +71,10 @@ pub enum Command {
     Status(Status),
     /// Print the driver's output of a job's last run
     Logs(Logs),
+    /// Put a file of records into a stream
+    Send(Send),
+    /// Move the messages of a dead-letter queue back to where they came from
+    Redrive(Redrive),
     /// Print the JSON Schema of blueprints, for editors
     Schema,
     /// Print completions for a shell
@@ -156,12 +160,19 @@ impl Scope {
     }
 }
 
-/// How a plan is carried out.
+/// Whether to ask before something is done.
 #[derive(Debug, clap::Args)]
-pub struct Doing {
+pub struct Consent {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// How a plan is carried out.
+#[derive(Debug, clap::Args)]
+pub struct Doing {
+    #[command(flatten)]
+    pub consent: Consent,
 
     /// How many resources are worked on at once
     #[arg(long, value_name = "N", default_value_t = crate::apply::PARALLEL, value_parser = some)]
@@ -288,6 +299,51 @@ pub struct Logs {
 
     #[command(flatten)]
     pub account: Account,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Send {
+    #[command(flatten)]
+    pub source: Source,
+
+    /// The stream's id in the blueprint
+    pub stream: String,
+
+    /// A record a line, compressed by gzip or not; `-` is standard input
+    pub events: PathBuf,
+
+    #[command(flatten)]
+    pub account: Account,
+
+    /// The field of a record that is its partition key, instead of a hash of the record
+    #[arg(long, value_name = "FIELD")]
+    pub key: Option<String>,
+
+    /// Begin at this line
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub from_line: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Redrive {
+    #[command(flatten)]
+    pub source: Source,
+
+    /// The id of the dead-letter queue in the blueprint, or of a queue that has one
+    pub queue: String,
+
+    #[command(flatten)]
+    pub account: Account,
+    #[command(flatten)]
+    pub consent: Consent,
+
+    /// The queue that gets the messages, where several share the dead-letter queue
+    #[arg(long, value_name = "ID")]
+    pub to: Option<String>,
+
+    /// Show some of the messages and their reasons first, up to 10
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
+    pub show: Option<u8>,
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]

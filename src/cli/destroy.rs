@@ -40,7 +40,7 @@ pub async fn run(command: &Destroy, args: &Args) -> Result<Exit, Error> {
     }
     busy(&session, &plan, &snapshot, command.cancel_jobs).await?;
     lost(&session, &plan, style).await?;
-    confirm("Delete this, for good,", &session, &command.doing)?;
+    confirm("Delete this, for good,", &session, &command.doing.consent)?;
     let progress = Progress::new(stderr().is_terminal(), style);
     let run = Run {
         cloud: &session.aws,

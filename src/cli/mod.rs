@@ -10,11 +10,15 @@ mod local;
 mod logs;
 mod outcome;
 mod plan;
+mod redrive;
 mod saved;
 mod schema;
+mod send;
 mod signals;
+mod standing;
 mod status;
 mod validate;
+mod words;
 
 use clap::Parser;
 
@@ -51,6 +55,8 @@ async fn run(args: &Args) -> Result<Exit, outcome::Error> {
         Command::Run(command) => jobs::run(command, args).await,
         Command::Status(command) => status::run(command, args).await,
         Command::Logs(command) => logs::run(command, args).await,
+        Command::Send(command) => send::run(command, args).await,
+        Command::Redrive(command) => redrive::run(command, args).await,
         Command::Schema => Ok(schema::schema()),
         Command::Completions { shell } => Ok(schema::completions(*shell)),
         Command::Man => schema::man(),

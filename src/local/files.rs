@@ -54,6 +54,7 @@ const FILES: &[(&str, &str)] = server![
     "patch_messaging.py",
     "patch_notifications.py",
     "patch_s3.py",
+    "patch_sqs_move.py",
     "patch_tagging.py",
     "patches.py",
     "patching.py",

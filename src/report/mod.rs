@@ -7,6 +7,7 @@ pub mod markdown;
 pub mod status;
 pub mod style;
 pub mod text;
+pub mod traffic;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -23,7 +23,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             // Values that it renders.
             "cloud::CREDENTIALS",
             "cloud::Class",
+            "cloud::Depth",
             "cloud::Fault",
+            "cloud::Message",
+            "cloud::Move",
             "cloud::Progress",
             "cloud::State",
             "observe::Unknown",
@@ -31,9 +34,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "kind",
             "plan",
             "status",
+            "traffic",
         ],
     ),
     ("status", &["blueprint", "cloud", "jobs", "kind"]),
+    ("traffic", &["cloud"]),
     ("aws", &["cloud", "kind"]),
     (
         "resources",
@@ -53,7 +58,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("aws_sdk_", &["resources", "aws"]),
     ("serde_saphyr", &["blueprint"]),
     // `local` waits for its own server to start and to end.
-    ("sleep(", &["apply/converge.rs", "jobs", "aws/pace.rs", "local/mod.rs"]),
+    ("sleep(", &["apply/converge.rs", "jobs", "aws/pace.rs", "local/mod.rs", "traffic"]),
     ("env::var(", &["cli", "aws", "local"]),
     (".unwrap()", &[]),
     ("todo!", &[]),

@@ -15,4 +15,5 @@ import patch_logs  # noqa: F401
 import patch_messaging  # noqa: F401
 import patch_notifications  # noqa: F401
 import patch_s3  # noqa: F401
+import patch_sqs_move  # noqa: F401
 import patch_tagging  # noqa: F401

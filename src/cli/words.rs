@@ -1,0 +1,57 @@
+//! The command line as people would type it again. Pure.
+
+/// The same command with some options, each with its value, left out and others at the end.
+pub fn again(words: impl Iterator<Item = String>, without: &[&str], more: &str) -> String {
+    let mut said = vec!["pipeline".to_owned()];
+    let mut words = words.skip(1);
+    while let Some(word) = words.next() {
+        let name = word.split_once('=').map_or(&*word, |(name, _)| name);
+        if !without.contains(&name) {
+            said.push(quoted(&word));
+        } else if name == word {
+            words.next();
+        }
+    }
+    said.push(more.to_owned());
+    said.join(" ")
+}
+
+/// A word as a shell takes it.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_said_again_with_another_end() {
+        for (line, expected) in [
+            ("send a.yaml events e.jsonl", "pipeline send a.yaml events e.jsonl --from-line 7"),
+            ("send a.yaml --from-line 3 events -", "pipeline send a.yaml events - --from-line 7"),
+            (
+                "send a.yaml --from-line=3 events - --local",
+                "pipeline send a.yaml events - --local --from-line 7",
+            ),
+        ] {
+            let words = ["target/debug/pipeline"].into_iter().chain(line.split(' '));
+            let said = again(words.map(str::to_owned), &["--from-line"], "--from-line 7");
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_take_it_apart() {
+        for (word, expected) in
+            [("a.yaml", "a.yaml"), ("my events", "'my events'"), ("it's", r"'it'\''s'"), ("", "''")]
+        {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}
