@@ -15,6 +15,7 @@ mod overlay;
 pub mod peek;
 pub mod problem;
 mod references;
+mod rules;
 pub mod schema;
 mod shape;
 mod sheet;
@@ -119,7 +120,7 @@ pub struct Job {
     pub cluster: Id,
     /// A file beside the blueprint.
     pub script: PathBuf,
-    /// `${id.output}` and `${param.name}` still written as they were.
+    /// `${id.output}` and `${param.name}` still written as they were; its rules come last.
     pub args: Vec<String>,
     pub conf: BTreeMap<String, String>,
     /// Parameters and their defaults.
