@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fs;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -49,7 +48,7 @@ impl Aws {
         let account = account(&config, target.profile.as_deref()).await?;
         let region = target.region.clone();
         let place = Place { partition: partition(&region).to_owned(), account, region, owner };
-        Ok(Self { config, place, roles: Arc::default(), tagged: Arc::default() })
+        Ok(Self::new(config, place))
     }
 }
 

@@ -35,6 +35,10 @@ pub struct Aws {
 }
 
 impl Aws {
+    pub fn new(config: SdkConfig, place: Place) -> Self {
+        Self { config, place, roles: Arc::default(), tagged: Arc::default() }
+    }
+
     /// An S3 client; behind an endpoint of the user's own the bucket is part of the path.
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config)

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::rules;
+
 /// Keys of a resource that are the language's own.
 pub(super) const META: [&str; 4] = ["kind", "depends_on", "protect", "ignore"];
 
@@ -164,6 +166,7 @@ pub(super) fn job() -> Value {
             },
             "conf": scalars_of("Spark's configuration, as `spark.executor.memory: 4g`."),
             "params": scalars_of("Parameters and their defaults, used as `${param.name}`."),
+            "rules": rules::schema(),
             "after": {
                 "description": "Ids of jobs that must have succeeded first.",
                 "type": "array",

@@ -10,6 +10,7 @@ use crate::kind::values::duration::Duration;
 use super::files::{Holds, find};
 use super::problem::{Finding, Problems};
 use super::references::Scope;
+use super::rules;
 use super::shape::{Subject, check};
 use super::sheet::Sheet;
 use super::text::identifier;
@@ -60,6 +61,7 @@ pub(super) fn read(entry: Entry, around: &Surroundings<'_>, problems: &mut Probl
     let after = after(&tree, around, problems);
     let timeout = timeout(&tree, problems);
     literal_params(&tree, problems);
+    let args = arguments(&tree, around.file, problems);
     let mut draft = Draft { id: Id::new(key.text), spot: key.spot, after, job: None };
     let (Some(cluster), Some(script)) = (cluster, script) else { return draft };
     if problems.errors() > before || found.unsettled {
@@ -71,12 +73,7 @@ pub(super) fn read(entry: Entry, around: &Surroundings<'_>, problems: &mut Probl
     draft.job = Some(Job {
         cluster,
         script,
-        args: tree
-            .get("args")
-            .map_or(&[][..], Tree::items)
-            .iter()
-            .filter_map(Tree::scalar)
-            .collect(),
+        args,
         conf: scalars(&tree, "conf"),
         params: scalars(&tree, "params"),
         after: draft.after.keys().cloned().collect(),
@@ -87,6 +84,30 @@ pub(super) fn read(entry: Entry, around: &Surroundings<'_>, problems: &mut Probl
         at: draft.spot.at(),
     });
     draft
+}
+
+/// What EMR takes for the arguments of a step, in characters.
+const ARGUMENTS_MAX: usize = 10_240;
+/// What the program itself adds to them: `spark-submit`, and the script's address in the lake.
+const ARGUMENTS_OURS: usize = 512;
+
+/// The script's arguments; the last ones are the job's rules.
+fn arguments(tree: &Tree, blueprint: &Path, problems: &mut Problems<'_>) -> Vec<String> {
+    let written = tree.get("args").map_or(&[][..], Tree::items);
+    let mut args: Vec<String> = written.iter().filter_map(Tree::scalar).collect();
+    let rules = rules::read(tree, blueprint, problems);
+    args.extend(rules.map(|rules| format!("--rules={rules}")));
+    let conf = scalars(tree, "conf");
+    let conf = conf.iter().map(|(key, value)| format!("--conf{key}={value}"));
+    let length: usize = args.iter().cloned().chain(conf).map(|arg| arg.chars().count()).sum();
+    let most = ARGUMENTS_MAX - ARGUMENTS_OURS;
+    if length > most {
+        let entry = ["rules", "args", "conf"].iter().find_map(|field| tree.entry(field));
+        let what = format!("the arguments of a job have at most {most} characters, not {length}");
+        let spot = entry.map_or(tree.spot, |entry| entry.key.spot);
+        problems.add(Finding::error(spot, what).hint("EMR takes no more for one step"));
+    }
+    args
 }
 
 fn scalars(tree: &Tree, field: &str) -> BTreeMap<String, String> {

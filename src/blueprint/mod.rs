@@ -16,6 +16,7 @@ pub mod peek;
 pub mod problem;
 mod references;
 pub mod request;
+mod rules;
 pub mod schema;
 mod shape;
 mod sheet;
@@ -131,7 +132,7 @@ pub struct Job {
     pub cluster: Id,
     /// A file beside the blueprint.
     pub script: PathBuf,
-    /// `${id.output}` and `${param.name}` still written as they were.
+    /// `${id.output}` and `${param.name}` still written as they were; its rules come last.
     pub args: Vec<String>,
     pub conf: BTreeMap<String, String>,
     /// Parameters and their defaults.

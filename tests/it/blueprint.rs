@@ -273,6 +273,19 @@ fn what_submits_a_job_in_our_place_is_told_all_of_it() {
 }
 
 #[test]
+fn the_rules_of_a_job_are_its_last_argument() {
+    let map = "{ value: { type: number, min: 0, max: 10 }, id: { type: text, min_length: 1 } }";
+    let told = r#"--rules={"id":{"min_length":1,"type":"text"},"value":{"max":10,"min":0,"type":"number"}}"#;
+    for rules in [map, "files/orders.yaml"] {
+        let before = "    timeout: 90m";
+        let blueprint = FLAGSHIP.replace(before, &format!("    rules: {rules}\n{before}"));
+        let job = &desired(&blueprint, &Choice::default()).jobs[&Id::new("process")];
+        assert_eq!(job.args.last().map(String::as_str), Some(told), "{rules}");
+        assert_eq!(job.args.len(), 6);
+    }
+}
+
+#[test]
 fn a_file_beside_the_blueprint_becomes_its_digest() {
     let desired = desired(FLAGSHIP, &Choice::default());
     let spec = &node(&desired, "script").spec;

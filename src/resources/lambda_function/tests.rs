@@ -403,7 +403,7 @@ async fn files_that_changed_since_the_plan_are_not_sent() {
         region: "eu-west-1".into(),
         owner: Owner::new("n", "e", "eu-west-1"),
     };
-    let aws = Aws { config, place, roles: std::sync::Arc::default() };
+    let aws = Aws::new(config, place);
     let fault = written.create(&aws).await.expect_err("refused");
     assert_eq!(fault.class, Class::Invalid);
     assert!(fault.message.contains("changed since the plan was made"), "{fault}");
