@@ -1,8 +1,44 @@
 """SNS and SQS."""
 
+from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.services import sns, sqs
 
 from patching import wrap
+
+
+@wrap(sqs, "queue_policy_allows")
+def heed_queue_policy(_allows, arn, service, source_arn, source_account):
+    """AWS lets a service send to a queue only if the queue's policy does; ministack lets every service in."""
+    queue = sqs._queue_by_arn(arn)
+    return _lets_in(queue, "sqs:SendMessage", arn, service, source_arn, source_account)
+
+
+@wrap(sns, "topic_policy_allows")
+def heed_topic_policy(_allows, arn, service, source_arn, source_account):
+    """As above."""
+    topic = sns._topic_by_arn_any_scope(arn)
+    return _lets_in(topic, "sns:Publish", arn, service, source_arn, source_account)
+
+
+def _lets_in(held, action: str, arn: str, service: str, source_arn: str, source_account: str) -> bool:
+    policy = held["attributes"].get("Policy") if held else None
+    if not policy:
+        return False
+    source = {
+        "aws:sourcearn": source_arn,
+        "aws:sourceaccount": source_account,
+        "aws:sourceowner": source_account,
+    }
+    asked = EvalContext(
+        principal_arn="*",
+        principal_type="Service",
+        principal_account="",
+        action=action,
+        resource_arn=arn,
+        region=sqs.get_region(),
+        service_context=source,
+    )
+    return evaluate_resource_policy(policy, asked, service=service).decision == "Allow"
 
 
 @wrap(sns, "_create_topic")
@@ -101,9 +137,28 @@ def report_encryption(get, data, url):
     return answer
 
 
+def _refuse_two_encryptions(data) -> None:
+    """AWS refuses to be told of a key and of its own keys at once; ministack stores both."""
+    attributes = data.get("Attributes") or {}
+    if attributes.get("KmsMasterKeyId") and attributes.get("SqsManagedSseEnabled") == "true":
+        message = (
+            "You can use one type of server-side encryption (SSE) at one time."
+            " You can either enable KMS SSE or SQS SSE."
+        )
+        raise sqs._Err("InvalidAttributeValue", message)
+
+
+@wrap(sqs, "_act_create_queue")
+def create_with_one_encryption(create, data, url):
+    """As above."""
+    _refuse_two_encryptions(data)
+    return create(data, url)
+
+
 @wrap(sqs, "_act_set_queue_attributes")
 def remove_key(set_attributes, data, url):
     """AWS removes a queue's key when it is set to nothing; ministack stores the nothing."""
+    _refuse_two_encryptions(data)
     answer = set_attributes(data, url)
     attributes = sqs._get_q(data.get("QueueUrl", url))["attributes"]
     if attributes.get("KmsMasterKeyId") == "":

@@ -71,7 +71,7 @@ fn events(path: &str, target: &Target, flaws: &mut Vec<Flaw>) {
     let literal = target.events.iter().filter(|event| literal(event));
     for event in literal.filter(|event| !Event::values().contains(&event.as_str())) {
         let what = format!("`{event}` is not an event of S3");
-        let hint = format!("they are {}", Event::values().join(", "));
+        let hint = "as `s3:ObjectCreated:*` or `s3:ObjectRemoved:Delete`";
         flaws.push(Flaw::error(&at, what).hint(hint));
     }
 }
@@ -94,7 +94,7 @@ fn overlaps(notification: &S3Notification, flaws: &mut Vec<Flaw>) {
     for (key, target) in &notification.to {
         let found = before.iter().find_map(|(other, held)| Some((other, overlap(target, held)?)));
         if let Some((other, event)) = found {
-            let what = format!("`{other}` and `{key}` both want {event} of the same objects");
+            let what = format!("`{other}` and `{key}` both want `{event}` of the same objects");
             let hint = "S3 tells one target only: let their prefixes or suffixes differ, or send \
                 to an SNS topic, which tells many";
             flaws.push(Flaw::error(format!("to.{key}"), what).hint(hint));

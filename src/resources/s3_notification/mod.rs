@@ -227,7 +227,7 @@ impl S3Notification {
             for (key, target) in &self.to {
                 if let Some(event) = check::overlap(target, &theirs) {
                     let what = format!(
-                        "`{key}` wants {event} of objects that the bucket's configuration `{id}` \
+                        "`{key}` wants `{event}` of objects that the bucket's configuration `{id}` \
                          has already, which this blueprint did not make; choose another prefix \
                          or suffix, or have `{id}` taken away"
                     );

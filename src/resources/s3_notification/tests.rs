@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput as Told;
+use aws_sdk_s3::operation::get_bucket_notification_configuration as get;
 use aws_sdk_s3::types::{
     Event, FilterRule, FilterRuleName, NotificationConfigurationFilter, QueueConfiguration,
     S3KeyFilter,
@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::check::overlap;
 use super::*;
 use crate::plan::diff::diff;
+
+type Told = get::GetBucketNotificationConfigurationOutput;
 
 const QUEUE: &str = "arn:aws:sqs:eu-west-1:123456789012:q";
 

@@ -77,7 +77,7 @@ fn ranges(queue: &SqsQueue, flaws: &mut Vec<Flaw>) {
     ] {
         let bound = |text| Duration::parse(text).expect("it is written here");
         if !(bound(least)..=bound(most)).contains(&duration) {
-            let what = format!("it is {least} to {most}, not {duration}");
+            let what = format!("`{field}` is {least} to {most}, not {duration}");
             flaws.push(Flaw::error(field, what));
         }
     }

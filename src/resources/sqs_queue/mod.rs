@@ -65,8 +65,7 @@ pub struct SqsQueue {
     /// Where messages go that were received too often; `none` keeps them until they expire.
     #[serde(default)]
     pub redrive: OrNone<Redrive>,
-    /// Which queues may have this one as their dead-letter queue: `all`, `none`, or
-    /// `{ queues: [<arn>] }`.
+    /// Which queues may have this one as their dead-letter queue.
     #[serde(default)]
     pub redrive_allow: RedriveAllow,
     /// Who else may use the queue, as S3 to send to it. Left out: nobody beside those whom IAM
@@ -143,7 +142,7 @@ pub enum RedriveAllow {
     /// Any of the account and region.
     #[default]
     All,
-    /// None: it is no dead-letter queue.
+    /// No queue.
     None,
     /// Up to 10, by ARN. A reference to a queue whose `redrive` refers to this one would go in a
     /// circle: write its ARN with `${region}` and `${account}`.
