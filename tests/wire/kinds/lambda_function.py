@@ -15,6 +15,17 @@ UNREACHABLE = {
     "sources.*.starting_position": "a mapping that began elsewhere is another one",
 }
 SETTLED = {"name": "it is the identity"}
+_READ = "every_field_is_read_as_it_is_written"
+SHORTCOMINGS = {
+    "moto": {
+        "architecture": ("it takes no other one", _READ),
+        "dead_letter": ("it forgets it", _READ),
+        "ephemeral_mb": ("it takes no other one", _READ),
+        "key": ("it takes no other one", _READ),
+        "logging": ("it forgets it", _READ),
+        "tracing": ("it takes no other one", _READ),
+    }
+}
 NAME = "wire-function"
 FED = "wire-fed"
 ROLE = "arn:aws:iam::${account}:role/wire-function"
@@ -130,8 +141,8 @@ HELD = {
     "Action": "lambda:InvokeFunction",
     "SourceArn": "arn:aws:s3:::wire-function",
     "SourceAccount": "${account}",
-    "PrincipalOrgID": "o-wire123456",
 }
+OPEN = {"Principal": "*", "SourceArn": "", "SourceAccount": ""}
 
 
 def _mapping(aws: Aws, from_: str) -> str:
@@ -211,8 +222,8 @@ FUNCTION = Case(
                     "principal": "s3.amazonaws.com",
                     "source_arn": "arn:aws:s3:::wire-function",
                     "source_account": "${account}",
-                    "organization": "o-wire123456",
                 },
+                "team": {"principal": "*", "organization": "o-wire123456"},
                 "account": {"principal": "${account}", "action": "lambda:GetFunction"},
             },
             "tags": TAGS,
@@ -238,6 +249,7 @@ FUNCTION = Case(
         "layers": [],
         "permissions": {
             "bucket": {"principal": "s3.amazonaws.com", "source_arn": "arn:aws:s3:::other"},
+            "team": {"principal": "*", "organization": "o-other12345"},
             "topic": {"principal": "sns.amazonaws.com"},
             "account": {"principal": "arn:aws:iam::${account}:root"},
         },
@@ -295,7 +307,8 @@ FUNCTION = Case(
         _permitted("permissions.bucket.action", "bucket", Action="lambda:InvokeAsync"),
         _permitted("permissions.bucket.source_arn", "bucket", SourceArn="arn:aws:s3:::other"),
         _permitted("permissions.bucket.source_account", "bucket", SourceAccount=""),
-        _permitted("permissions.bucket.organization", "bucket", PrincipalOrgID=""),
+        _permitted("permissions.team.organization", "team", **OPEN, PrincipalOrgID="o-other12345"),
+        _permitted("permissions.team.organization", "team", **OPEN),
         _permitted("permissions.intruder", "intruder"),
         change("permissions.account")(
             lambda aws: _lambda(aws).remove_permission(FunctionName=NAME, StatementId="account")
