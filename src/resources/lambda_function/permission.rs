@@ -134,15 +134,30 @@ pub(super) async fn change(
             permission.spell_as(written);
         }
     }
-    for id in held.keys().filter(|id| wanted.permissions.get(*id) != held.get(*id)) {
-        let call = api.remove_permission().function_name(function).statement_id(id);
-        absent(call.send().await.during("lambda:RemovePermission"), ABSENT)?;
+    for id in held.keys().filter(|id| !wanted.permissions.contains_key(*id)) {
+        remove(api, function, id).await?;
     }
     for (id, permission) in &wanted.permissions {
-        if held.get(id) != Some(permission) {
-            permission.add(api, function, id).await?;
+        let old = held.get(id).filter(|old| *old != permission);
+        if old.is_some() {
+            remove(api, function, id).await?;
+        } else if held.contains_key(id) {
+            continue;
+        }
+        if let Err(fault) = permission.add(api, function, id).await {
+            // Who could call it can do so again until the new statement is taken.
+            if let Some(old) = old {
+                old.add(api, function, id).await?;
+            }
+            return Err(fault);
         }
     }
+    Ok(())
+}
+
+async fn remove(api: &Client, function: &str, id: &str) -> Result<(), Fault> {
+    let call = api.remove_permission().function_name(function).statement_id(id);
+    absent(call.send().await.during("lambda:RemovePermission"), ABSENT)?;
     Ok(())
 }
 

@@ -112,12 +112,13 @@ pub(super) fn origin(told: &EventSourceMappingConfiguration) -> String {
 }
 
 /// The sources that are held, each under the name that the blueprint has for what it reads from.
+/// One that began elsewhere is another one, and keeps its own.
 pub(super) fn named(
     written: &BTreeMap<String, EventSource>,
     held: BTreeMap<String, EventSource>,
 ) -> BTreeMap<String, EventSource> {
     let each = held.into_iter().map(|(key, mut source)| {
-        let same = written.iter().find(|(_, written)| written.from == source.from);
+        let same = written.iter().find(|(_, written)| written.begins_as(&source));
         let Some((name, written)) = same else { return (key, source) };
         source.spell_as(written);
         (name.clone(), source)
@@ -134,16 +135,16 @@ pub(super) async fn change(
 ) -> Result<(), Fault> {
     let held = named(&wanted.sources, live.spec.sources.clone());
     for (name, source) in &held {
-        let kept = wanted.sources.get(name).filter(|wanted| wanted.begins_as(source));
-        if kept.is_none() {
+        if !wanted.sources.get(name).is_some_and(|wanted| wanted.begins_as(source)) {
             end(api, live, &source.from).await?;
         }
     }
     for (name, source) in &wanted.sources {
-        match held.get(name).filter(|held| held.from == source.from) {
-            None => source.start(api, wanted.name.as_str()).await?,
-            Some(held) if held == source || !source.begins_as(held) => {}
+        match held.get(name).filter(|held| source.begins_as(held)) {
+            Some(held) if held == source => {}
             Some(held) => source.configure(api, live, held).await?,
+            None if held.values().any(|held| held.from == source.from) => {}
+            None => source.start(api, wanted.name.as_str()).await?,
         }
     }
     Ok(())

@@ -252,6 +252,11 @@ fn a_source_is_known_by_what_it_reads_from() {
     ] {
         assert_eq!(differs(&written, live()), expected);
     }
+    // One that began elsewhere is another one.
+    let late = json!({"from": STREAM, "starting_position": "latest"});
+    let written = function(json!({"sources": {"events": late}}));
+    let live = read(configuration(), &[of_stream().build()]);
+    assert_eq!(differs(&written, live), [format!("sources.{STREAM}"), "sources.events".into()]);
     // Two whose names are changed over keep what they read from.
     let written = function(json!({"sources": {
         STREAM: {"from": QUEUE}, "events": {"from": STREAM, "retries": 5}}}));
