@@ -159,10 +159,8 @@ impl std::error::Error for Fault {}
 pub trait Runner {
     fn read<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<Option<Vec<u8>>, Fault>>;
     /// The same, and when it was written, in seconds since 1970.
-    fn recall<'a>(
-        &'a self,
-        object: &'a Object,
-    ) -> Boxed<'a, Result<Option<(Vec<u8>, i64)>, Fault>>;
+    fn recall<'a>(&'a self, object: &'a Object)
+    -> Boxed<'a, Result<Option<(Vec<u8>, i64)>, Fault>>;
     fn exists<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<bool, Fault>>;
     fn write<'a>(&'a self, object: &'a Object, content: Vec<u8>) -> Boxed<'a, Result<(), Fault>>;
     /// The keys below a prefix; a bucket that is not there holds none.

@@ -69,11 +69,7 @@ async fn describe(aws: &Aws, names: &[Name]) -> Result<BTreeMap<String, Alarm>, 
     Ok(found)
 }
 
-async fn complete(
-    aws: &Aws,
-    name: &Name,
-    alarm: Option<Alarm>,
-) -> Result<Option<Tagged>, Fault> {
+async fn complete(aws: &Aws, name: &Name, alarm: Option<Alarm>) -> Result<Option<Tagged>, Fault> {
     let Some(alarm) = alarm else { return Ok(None) };
     let tags = tags(aws, &alarm_arn(name, &aws.place)).await?;
     Ok(tags.map(|tags| (alarm, tags)))

@@ -103,7 +103,8 @@ async fn ask(
     let mut pages = pages.send();
     let mut found: BTreeMap<String, MetricDataResult> = BTreeMap::new();
     while let Some(page) = pages.next().await {
-        for result in page.during("cloudwatch:GetMetricData")?.metric_data_results.unwrap_or_default()
+        for result in
+            page.during("cloudwatch:GetMetricData")?.metric_data_results.unwrap_or_default()
         {
             let id = result.id().unwrap_or_default().to_owned();
             match found.get_mut(&id) {

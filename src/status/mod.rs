@@ -137,17 +137,16 @@ fn resources(desired: &Desired, sights: Vec<Result<Sight, Fault>>) -> Vec<Resour
         };
         let health = readings.iter().map(|reading| reading.health).fold(missing, Health::max);
         let (id, name) = (id.clone(), node.identity.to_string());
-        Some(Resource { id, kind: node.kind.name(), name, exists, health, readings })
+        let resource = Resource { id, kind: node.kind.name(), name, exists, health, readings };
+        Some((node.kind.rank(), resource))
     });
-    each.collect()
+    // In the order in which data flows, which is that in which kinds are made.
+    let mut each: Vec<_> = each.collect();
+    each.sort_by_key(|(rank, _)| *rank);
+    each.into_iter().map(|(_, resource)| resource).collect()
 }
 
-fn job(
-    id: Id,
-    last: Result<Option<Run>, Fault>,
-    records: &Records,
-    resources: &[Resource],
-) -> Job {
+fn job(id: Id, last: Result<Option<Run>, Fault>, records: &Records, resources: &[Resource]) -> Job {
     let prefix = format!("{id}#");
     let steps = |what: &str| -> Vec<String> {
         let readings = resources.iter().flat_map(|resource| &resource.readings);
@@ -190,6 +189,7 @@ impl Status {
             Existence::Unknown(fault) => Some((&one.id, fault)),
             _ => None,
         });
-        resources.chain(self.jobs.iter().filter_map(|job| Some((&job.id, job.last.as_ref().err()?))))
+        resources
+            .chain(self.jobs.iter().filter_map(|job| Some((&job.id, job.last.as_ref().err()?))))
     }
 }

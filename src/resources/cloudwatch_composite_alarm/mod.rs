@@ -250,7 +250,10 @@ mod tests {
             (found().alarm_rule("ALARM(x) AND ALARM(y)"), vec!["rule"]),
             (found().actions_enabled(false), vec!["actions_enabled"]),
             (found().ok_actions("arn:aws:sns:::t"), vec!["ok_actions"]),
-            (found().actions_suppressor("z").actions_suppressor_wait_period(60), vec!["suppressor"]),
+            (
+                found().actions_suppressor("z").actions_suppressor_wait_period(60),
+                vec!["suppressor"],
+            ),
         ] {
             assert_eq!(paths(&written(json!({})), &found.build()), differs);
         }
@@ -294,7 +297,8 @@ mod tests {
             code: Some("ValidationError".into()),
             ..Fault::new(Class::Invalid, "cloudwatch:PutCompositeAlarm", message)
         };
-        let missing = "Could not save the composite alarm as alarms [x] in the alarm rule do not exist";
+        let missing =
+            "Could not save the composite alarm as alarms [x] in the alarm rule do not exist";
         assert_eq!(young(says(missing)).class, Class::NotYet);
         assert_eq!(young(says("Error in AlarmRule")).class, Class::Invalid);
     }

@@ -43,10 +43,8 @@ fn readings(cluster: &Cluster, steps: &[StepSummary], now: SystemTime) -> Vec<Re
     let status = cluster.status();
     let state = status.and_then(|status| status.state());
     let word = state.map_or("UNKNOWN", ClusterState::as_str);
-    let mut readings = vec![
-        Reading::text("state", word),
-        Reading::text("id", cluster.id().unwrap_or_default()),
-    ];
+    let mut readings =
+        vec![Reading::text("state", word), Reading::text("id", cluster.id().unwrap_or_default())];
     let timeline = status.and_then(|status| status.timeline());
     let since = timeline.and_then(|timeline| timeline.creation_date_time());
     readings.extend(since.map(|at| Reading::new("since", Value::At(at.secs()))));
