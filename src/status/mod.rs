@@ -8,7 +8,7 @@ use futures_util::future::{join, join_all};
 use serde::{Deserialize, Serialize};
 
 use crate::blueprint::{Desired, Id};
-use crate::cloud::{Class, Fault, Runner};
+use crate::cloud::{Class, Dated, Fault, Runner};
 use crate::jobs::{Artifacts, Records};
 
 use reading::{Asked, Health, RUNNING, Reading, Sight, Value, WAITING, Watch};
@@ -109,8 +109,8 @@ async fn runs(runner: &dyn Runner, desired: &Desired) -> Result<(Last, Records),
     Ok((last, records?))
 }
 
-fn run(record: Option<(Vec<u8>, i64)>) -> Result<Option<Run>, Fault> {
-    let Some((content, written)) = record else { return Ok(None) };
+fn run(record: Option<Dated>) -> Result<Option<Run>, Fault> {
+    let Some(Dated { content, written }) = record else { return Ok(None) };
     let read = serde_json::from_slice::<Run>(&content).map_err(|error| {
         Fault::new(Class::Broken, "s3:GetObject", format!("not a record of a run: {error}"))
     });

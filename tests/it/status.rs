@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pipeline::blueprint::Desired;
 use pipeline::blueprint::load::{Choice, load};
-use pipeline::cloud::{Boxed, Class, Fault, Object, Progress, Runner, Work};
+use pipeline::cloud::{Boxed, Class, Dated, Fault, Object, Progress, Runner, Work};
 use pipeline::kind::Place;
 use pipeline::report::style::Style;
 use pipeline::report::{json, status as report};
@@ -61,12 +61,11 @@ impl Watch for World {
 }
 
 impl Runner for World {
-    fn recall<'a>(
-        &'a self,
-        object: &'a Object,
-    ) -> Boxed<'a, Result<Option<(Vec<u8>, i64)>, Fault>> {
+    fn recall<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<Option<Dated>, Fault>> {
         let key = object.key.strip_prefix("pipeline/shop/default/").expect("among its artifacts");
-        let found = self.records.get(key).map(|one| (one.to_string().into_bytes(), NOW - 180));
+        let dated =
+            |one: &Json| Dated { content: one.to_string().into_bytes(), written: NOW - 180 };
+        let found = self.records.get(key).map(dated);
         Box::pin(ready(Ok(found)))
     }
 
