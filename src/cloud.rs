@@ -165,9 +165,8 @@ impl std::error::Error for Fault {}
 /// Guarantees: `submit` is sent at most once a call; every other function changes nothing twice.
 pub trait Runner {
     fn read<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<Option<Vec<u8>>, Fault>>;
-    /// The same, and when it was written, in seconds since 1970.
-    fn recall<'a>(&'a self, object: &'a Object)
-    -> Boxed<'a, Result<Option<(Vec<u8>, i64)>, Fault>>;
+    /// The same, and when it was written.
+    fn recall<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<Option<Dated>, Fault>>;
     fn exists<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<bool, Fault>>;
     fn write<'a>(&'a self, object: &'a Object, content: Vec<u8>) -> Boxed<'a, Result<(), Fault>>;
     /// The keys below a prefix; a bucket that is not there holds none.
@@ -275,6 +274,13 @@ pub enum MoveState {
     Completed,
     Cancelled,
     Failed(String),
+}
+
+/// What an object holds, and when it was written, in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dated {
+    pub content: Vec<u8>,
+    pub written: i64,
 }
 
 /// Work for a cluster.

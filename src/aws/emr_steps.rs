@@ -9,7 +9,7 @@ use aws_sdk_emr::types::{
 use aws_sdk_emr::{Client, config};
 use aws_sdk_s3::primitives::ByteStream;
 
-use crate::cloud::{Boxed, Class, Fault, Object, Progress, Runner, State, Work};
+use crate::cloud::{Boxed, Class, Dated, Fault, Object, Progress, Runner, State, Work};
 
 use super::{Aws, During, absent};
 
@@ -23,13 +23,10 @@ impl Aws {
 
 impl Runner for Aws {
     fn read<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<Option<Vec<u8>>, Fault>> {
-        Box::pin(async move { Ok(self.recall(object).await?.map(|(content, _)| content)) })
+        Box::pin(async move { Ok(self.recall(object).await?.map(|found| found.content)) })
     }
 
-    fn recall<'a>(
-        &'a self,
-        object: &'a Object,
-    ) -> Boxed<'a, Result<Option<(Vec<u8>, i64)>, Fault>> {
+    fn recall<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<Option<Dated>, Fault>> {
         Box::pin(async move {
             let operation = "s3:GetObject";
             let call = self.s3().get_object().bucket(&object.bucket).key(&object.key);
@@ -40,7 +37,8 @@ impl Runner for Aws {
                 Fault::new(Class::Lost, operation, e.to_string())
             };
             let written = found.last_modified.map_or(0, |at| at.secs());
-            Ok(Some((found.body.collect().await.map_err(broken)?.to_vec(), written)))
+            let content = found.body.collect().await.map_err(broken)?.to_vec();
+            Ok(Some(Dated { content, written }))
         })
     }
 

@@ -8,7 +8,7 @@ use futures_util::future::{join, join_all};
 use serde::{Deserialize, Serialize};
 
 use crate::blueprint::{Desired, Id};
-use crate::cloud::{Class, Fault, Runner};
+use crate::cloud::{Class, Dated, Fault, Runner};
 use crate::jobs::{Artifacts, Records};
 
 use reading::{Asked, Health, RUNNING, Reading, Sight, Value, WAITING, Watch};
@@ -109,8 +109,8 @@ async fn runs(runner: &dyn Runner, desired: &Desired) -> Result<(Last, Records),
     Ok((last, records?))
 }
 
-fn run(record: Option<(Vec<u8>, i64)>) -> Result<Option<Run>, Fault> {
-    let Some((content, written)) = record else { return Ok(None) };
+fn run(record: Option<Dated>) -> Result<Option<Run>, Fault> {
+    let Some(Dated { content, written }) = record else { return Ok(None) };
     let read = serde_json::from_slice::<Run>(&content).map_err(|error| {
         Fault::new(Class::Broken, "s3:GetObject", format!("not a record of a run: {error}"))
     });
@@ -137,9 +137,13 @@ fn resources(desired: &Desired, sights: Vec<Result<Sight, Fault>>) -> Vec<Resour
         };
         let health = readings.iter().map(|reading| reading.health).fold(missing, Health::max);
         let (id, name) = (id.clone(), node.identity.to_string());
-        Some(Resource { id, kind: node.kind.name(), name, exists, health, readings })
+        let resource = Resource { id, kind: node.kind.name(), name, exists, health, readings };
+        Some((node.kind.rank(), resource))
     });
-    each.collect()
+    // In the order in which data flows, which is that in which kinds are made.
+    let mut each: Vec<_> = each.collect();
+    each.sort_by_key(|(rank, _)| *rank);
+    each.into_iter().map(|(_, resource)| resource).collect()
 }
 
 fn job(id: Id, last: Result<Option<Run>, Fault>, records: &Records, resources: &[Resource]) -> Job {

@@ -16,6 +16,7 @@ mod properties;
 mod random;
 mod report;
 mod specimens;
+mod status;
 mod tidy;
 mod toys;
 mod wire;

@@ -31,9 +31,9 @@ impl JsonSchema for Body {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let text = |description: &str| json!({ "type": "string", "description": description });
-        let number = |description: &str| json!({ "type": "integer", "description": description });
-        let list = |description: &str| json!({ "type": "array", "items": { "type": "object" }, "description": description });
+        let of = |sort: &str, told: &str| json!({ "type": sort, "description": told });
+        let text = |told: &str| of("string", told);
+        let number = |told: &str| of("integer", told);
         let widget = json!({
             "type": "object",
             "properties": {
@@ -59,7 +59,11 @@ impl JsonSchema for Body {
                 "start": text("Since when, as `-PT3H` or a time."),
                 "end": text("Until when, where `start` is a time."),
                 "periodOverride": text("`auto` or `inherit`: whose period a graph has."),
-                "variables": list("What can be chosen on the page."),
+                "variables": {
+                    "type": "array",
+                    "items": { "type": "object" },
+                    "description": "What can be chosen on the page.",
+                },
             },
             "additionalProperties": false,
         })

@@ -33,8 +33,8 @@ pub(super) fn gauges(identity: &Name) -> Vec<Gauge> {
 
 fn freshness(seconds: u64) -> Health {
     match seconds {
-        0..=FRESH_SECONDS => Health::Good,
-        ..STALE_SECONDS => Health::Attention,
+        0..FRESH_SECONDS => Health::Good,
+        FRESH_SECONDS..STALE_SECONDS => Health::Attention,
         _ => Health::Bad,
     }
 }

@@ -15,5 +15,6 @@ mod replace;
 mod saved;
 mod saying;
 mod signals;
+mod status;
 
 pub use project::{Ended, Project};
