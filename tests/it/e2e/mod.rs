@@ -2,6 +2,7 @@
 //! what AWS holds afterwards, looked at from outside with boto3.
 
 mod adopt;
+mod delivery;
 mod destroy;
 mod failing;
 mod flagship;
