@@ -3,12 +3,12 @@ Metrics Insights."""
 
 import logging
 import time
-from datetime import datetime, timezone
 
 from ministack.core.responses import request_scope
 from ministack.services import cloudwatch
 
 from alarm_series import Unsupported, series
+from emr_store import CLOCK
 
 #: AWS looks back over a few periods more than it evaluates.
 _MORE_PERIODS = 2
@@ -33,7 +33,7 @@ def evaluate_all() -> None:
 def evaluate(alarm: dict) -> None:
     """Moves an alarm where its data has changed what it says; what SetAlarmState said stays until then."""
     try:
-        state, reason = _state(alarm, time.time())
+        state, reason = _state(alarm, CLOCK.now())
     except Unsupported as error:
         state, reason = "INSUFFICIENT_DATA", str(error)
     of, before = _evaluated.get(alarm["AlarmArn"], (None, None))
@@ -66,9 +66,14 @@ def _state(alarm: dict, now: float) -> tuple[str | None, str]:
     if values[0] is None:
         values = values[1:]
     found = [None if value is None else breaches(value, threshold) for value in values]
-    state = _judge(found, wanted, most, treat)
-    recent = [value for value in values if value is not None][:wanted]
-    return state, f"Threshold Crossed: {len(recent)} datapoints {recent}, threshold {threshold}: {state}"
+    return _judge(found, wanted, most, treat), _reason(alarm, [one for one in values if one is not None][:wanted], threshold)
+
+
+def _reason(alarm: dict, recent: list[float], threshold: float) -> str:
+    if not recent:
+        return "Unchecked: no datapoints were received for the last periods"
+    told = f"{len(recent)} datapoint{'s' if len(recent) > 1 else ''} {recent}"
+    return f"Threshold Crossed: {told} and the threshold ({threshold}), by {alarm['ComparisonOperator']}"
 
 
 def _judge(found: list[bool | None], wanted: int, most: int, treat: str) -> str | None:
@@ -89,7 +94,7 @@ def _judge(found: list[bool | None], wanted: int, most: int, treat: str) -> str 
 def _move(alarm: dict, state: str, reason: str) -> None:
     old = alarm["StateValue"]
     logger.info("alarm %s: %s -> %s", alarm["AlarmName"], old, state)
-    now = int(datetime.now(timezone.utc).timestamp())
+    now = int(time.time())
     alarm.update(StateValue=state, StateReason=reason, StateUpdatedTimestamp=now, StateTransitionedTimestamp=now)
     cloudwatch._record_history(alarm["AlarmName"], old, state, reason)
     cloudwatch._dispatch_alarm_actions(alarm, old, state, reason)

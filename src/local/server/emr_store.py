@@ -32,7 +32,7 @@ def invalid_request(message: str, code: str = "") -> ApiError:
 
 
 class Clock:
-    """Wall time plus what tests have advanced it by."""
+    """Wall time plus what tests have advanced it by: the time of clusters, of metrics and of alarms."""
 
     def __init__(self):
         self.ahead = 0.0

@@ -188,13 +188,13 @@ class Delivery:
     def _write(self, buffer: Buffer) -> bool:
         config = self._backup if buffer.backup else self.config
         body = self._body(config, buffer)
-        for _ in range(2 if self.twice else 1):
-            if not self._put(config, self._key(config, buffer), body):
-                return False
-        self.twice = max(0, self.twice - 1)
+        if not self._put(config, self._key(config, buffer), body):
+            return False
         if buffer.kind:
             self.refused += len(buffer.records)
         elif not buffer.backup:
+            if self.twice and self._put(config, self._key(config, buffer), body):
+                self.twice -= 1
             self.delivered += len(buffer.records)
             self._count("DeliveryToS3.Records", len(buffer.records))
             self._count("DeliveryToS3.Bytes", len(body), "Bytes")

@@ -4,10 +4,11 @@ What happens is counted at once, from whatever thread; the server's loop moves i
 """
 
 import threading
-import time
 
 from ministack.core.responses import request_scope
 from ministack.services import cloudwatch
+
+from emr_store import CLOCK
 
 _MINUTE = 60
 _lock = threading.Lock()
@@ -16,7 +17,7 @@ _counted: dict[tuple, dict] = {}
 
 def count(scope: tuple[str, str], namespace: str, name: str, dimensions: dict, value: float, unit: str = "Count") -> None:
     """One value of a metric, in an account and region."""
-    key = (scope, namespace, name, tuple(sorted(dimensions.items())), unit, int(time.time() // _MINUTE) * _MINUTE)
+    key = (scope, namespace, name, tuple(sorted(dimensions.items())), unit, int(CLOCK.now() // _MINUTE) * _MINUTE)
     with _lock:
         _merge(_counted.setdefault(key, {}), 1, value, value, value)
 

@@ -10,7 +10,7 @@ from ministack.services import cloudwatch, lambda_svc, sqs
 import alarms
 import firehose_streams
 import metrics
-from emr_store import CLUSTERS
+from emr_store import CLOCK, CLUSTERS
 from patching import wrap
 
 _EVERY_SECONDS = 2
@@ -42,9 +42,9 @@ def measure() -> None:
 def _queues() -> None:
     now = time.time()
     for (account, region, _), queue in sqs._queues.all_items():
-        waiting, flying, delayed, oldest = 0, 0, 0, now
+        waiting, flying, delayed, age = 0, 0, 0, 0.0
         for message in list(queue["messages"]):
-            oldest = min(oldest, message["sent_at"])
+            age = max(age, CLOCK.now() - message["sent_at"])
             if message["visible_at"] <= now:
                 waiting += 1
             elif message["receive_count"]:
@@ -59,7 +59,7 @@ def _queues() -> None:
         dimensions = {"QueueName": queue["name"]}
         for name, value in found.items():
             metrics.count((account, region), _SQS, name, dimensions, value)
-        metrics.count((account, region), _SQS, "ApproximateAgeOfOldestMessage", dimensions, now - oldest, "Seconds")
+        metrics.count((account, region), _SQS, "ApproximateAgeOfOldestMessage", dimensions, age, "Seconds")
 
 
 def _clusters() -> None:

@@ -2,6 +2,7 @@
 
 from ministack.services import firehose
 
+import firehose_checks
 from patching import wrap
 
 _CONVERSION_BUFFER_MB = 64
@@ -50,8 +51,8 @@ def _fill_processor(processor, config):
 
 @wrap(firehose, "_create_delivery_stream")
 def check_new(create, data):
-    """AWS refuses format conversion with a small buffer or compression; ministack takes it. AWS buffers 128 MB when
-    conversion is on and nothing is said."""
+    """AWS refuses format conversion with a small buffer or compression, and prefixes that mean nothing; ministack
+    takes them. AWS buffers 128 MB when conversion is on and nothing is said."""
     config = data.get("ExtendedS3DestinationConfiguration")
     if config and _converts(config):
         config.setdefault("BufferingHints", {"SizeInMBs": 128, "IntervalInSeconds": 300})
@@ -80,16 +81,19 @@ def _converts(config) -> bool:
 
 
 def _refuse(config):
-    if not config or not _converts(config):
+    if not config:
+        return None
+    reason = _conversion_trouble(config) or firehose_checks.trouble(config)
+    return firehose._invalid(reason) if reason else None
+
+
+def _conversion_trouble(config) -> str | None:
+    if not _converts(config):
         return None
     if (config.get("BufferingHints") or {}).get("SizeInMBs", 128) < _CONVERSION_BUFFER_MB:
-        return firehose._invalid(
-            "BufferingHints.SizeInMBs must be at least 64 when data format conversion is enabled."
-        )
+        return "BufferingHints.SizeInMBs must be at least 64 when data format conversion is enabled."
     if config.get("CompressionFormat", "UNCOMPRESSED") != "UNCOMPRESSED":
-        return firehose._invalid(
-            "CompressionFormat must be UNCOMPRESSED when data format conversion is enabled."
-        )
+        return "CompressionFormat must be UNCOMPRESSED when data format conversion is enabled."
     return None
 
 

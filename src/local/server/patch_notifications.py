@@ -82,13 +82,6 @@ def _meet(one: dict, other: dict, side: str) -> bool:
     return first.endswith(second) or second.endswith(first)
 
 
-@wrap(s3, "_deliver_event_to_sqs")
-def send_whole(deliver, *arguments, **named):
-    """ministack's queues lose a message that comes while another thread takes some out."""
-    with sqs._queues_lock:
-        deliver(*arguments, **named)
-
-
 @wrap(s3, "_fire_s3_event")
 def sometimes_twice(fire, *arguments, **named):
     """AWS delivers an event at least once; here once, unless a test wants more."""

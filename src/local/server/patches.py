@@ -14,6 +14,7 @@ import patch_kms  # noqa: F401
 import patch_logs  # noqa: F401
 import patch_messaging  # noqa: F401
 import patch_notifications  # noqa: F401
+import patch_queue_lock  # noqa: F401
 import patch_s3  # noqa: F401
 import patch_sqs_move  # noqa: F401
 import patch_tagging  # noqa: F401

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod announce;
+mod delivery;
 mod destroy;
 mod failing;
 mod flagship;

@@ -42,7 +42,7 @@ def pace(start_seconds):
 def _control(path, body):
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{ENDPOINT}/_local/{path}", json.dumps(body).encode(), headers)
-    urllib.request.urlopen(request).read()
+    return json.loads(urllib.request.urlopen(request).read())
 
 
 def wait(what, seconds=30):
