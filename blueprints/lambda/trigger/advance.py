@@ -132,12 +132,9 @@ def _fail(tools: Tools, claim: Claim, lease: Lease, progress: Progress, why: str
 
 def _sent(tools: Tools, claim: Claim) -> str | None:
     """The step of a claim whose holder may have sent it. None: the holder ended, and EMR does not have it."""
-    now = tools.clock()
-    if now < claim.until:
-        raise Later(min(claim.until - now, BUSY_SECONDS), "another function is sending its step")
     found = steps.find(tools.emr, claim.cluster, tools.job.step(claim)["Name"])
-    if not found and now < claim.until + claims.LISTED_SECONDS:
-        raise Later(BUSY_SECONDS, "its step may have been sent, and is not listed yet")
+    if not found and tools.clock() < claim.until + claims.LISTED_SECONDS:
+        raise Later(BUSY_SECONDS, "its step is being sent, or was and is not listed yet")
     return found
 
 
