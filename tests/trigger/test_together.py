@@ -19,33 +19,31 @@ class Turns:
 
     def __init__(self, choose):
         self.choose = choose
-        self.changed = threading.Condition()
+        self.lock = threading.Lock()
+        self.gates = [threading.Semaphore(0), threading.Semaphore(0)]
+        self.running = {0, 1}
         self.waiting: set[int] = set()
-        self.ended: set[int] = set()
-        self.turn: int | None = None
         self.taken = 0
 
     def wait(self, who: int) -> None:
-        with self.changed:
+        with self.lock:
             self.waiting.add(who)
-            self.turn = None
             self._next()
-            assert self.changed.wait_for(lambda: self.turn == who, timeout=10)
-            self.waiting.discard(who)
+        assert self.gates[who].acquire(timeout=10)
 
     def end(self, who: int) -> None:
-        with self.changed:
-            self.ended.add(who)
-            self.turn = None
+        with self.lock:
+            self.running.discard(who)
             self._next()
 
     def _next(self) -> None:
-        ready = {0, 1} - self.ended
-        if ready and self.turn is None and self.waiting >= ready:
-            self.turn = self.choose(sorted(ready), self.taken)
+        """Once all that run wait, one of them goes on."""
+        if self.running and self.waiting == self.running:
+            chosen = self.choose(sorted(self.running), self.taken)
             self.taken += 1
             assert self.taken < CALLS_MAX
-            self.changed.notify_all()
+            self.waiting.discard(chosen)
+            self.gates[chosen].release()
 
 
 def run_together(world: World, events: list[dict], choose, killed_at: int | None = None) -> None:

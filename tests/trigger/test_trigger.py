@@ -425,6 +425,7 @@ def _fail_once(world, name, call, error):
     [
         ("AddJobFlowSteps", fakes.refusal("ThrottlingException", "Rate exceeded")),
         ("AddJobFlowSteps", fakes.refusal("ValidationException", "Maximum number of active steps exceeded.")),
+        ("AddJobFlowSteps", fakes.refusal("ValidationException", "Specified job flow ID not valid.")),
         ("RunJobFlow", fakes.refusal("ThrottlingException", "Rate exceeded")),
         ("PutObject", fakes.refusal("ConditionalRequestConflict", "in progress", 409)),
         ("PutObject", fakes.refusal("PreconditionFailed", "no", 412)),
