@@ -1,16 +1,11 @@
 //! Every field of every kind, changed by another client: `tests/wire` holds the changes.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use pipeline::local::Local;
-use sha2::{Digest, Sha256};
-
 use crate::e2e::machine::{Machine, PROGRAM};
-
-const REQUIREMENTS: &str = include_str!("../wire/requirements.txt");
+use crate::python::environment;
 
 #[test]
 fn what_another_client_changes_shows_field_by_field_and_is_restored() {
@@ -20,7 +15,7 @@ fn what_another_client_changes_shows_field_by_field_and_is_restored() {
 
 #[test]
 fn so_it_does_on_moto_where_moto_serves_the_kind() {
-    let python = moto_python();
+    let python = environment("moto", "tests/wire/requirements.txt");
     let moto = Moto::start(&python);
     check(Command::new(&python), &moto.endpoint, "moto");
 }
@@ -59,34 +54,4 @@ impl Drop for Moto {
         drop(self.server.stdin.take());
         let _ = self.server.wait();
     }
-}
-
-/// The Python of an environment with moto in it, beside that of the local AWS. It is made beside
-/// its place and moved there when it is whole.
-fn moto_python() -> PathBuf {
-    let cache = Local::of_user().expect("there is a home folder").cache;
-    let digest = Sha256::digest(REQUIREMENTS.as_bytes());
-    let hash: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let place = cache.join(format!("moto-{hash}"));
-    let python = place.join("bin/python");
-    if python.exists() {
-        return python;
-    }
-    let draft = cache.join(format!("moto-draft-{}", std::process::id()));
-    fs::create_dir_all(&cache).expect("the cache can be written");
-    run(Command::new("python3").args(["-m", "venv"]).arg(&draft));
-    let wheels = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/wire/requirements.txt");
-    let pip = ["-m", "pip", "install", "--disable-pip-version-check", "-q", "-r", wheels];
-    run(Command::new(draft.join("bin/python")).args(pip));
-    if fs::rename(&draft, &place).is_err() {
-        // Another run was quicker.
-        fs::remove_dir_all(&draft).expect("the draft is ours");
-    }
-    python
-}
-
-fn run(command: &mut Command) {
-    let ended = command.stdin(Stdio::null()).output().expect("there is a Python 3");
-    let errors = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success(), "{command:?}\n{errors}");
 }

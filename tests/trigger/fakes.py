@@ -182,7 +182,7 @@ class Cluster:
 class Emr:
     """Clusters run their steps one after another. Listings lag; what is described by its id is so at once."""
 
-    START_SECONDS = 300
+    START_SECONDS = 130
     STEP_SECONDS = 90
 
     def __init__(self, aws: Aws):

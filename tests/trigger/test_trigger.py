@@ -25,7 +25,7 @@ def test_many_objects_told_of_often_and_in_any_order_make_one_step():
         "params": {"hour": HOUR, "mode": "full"},
         "cluster": "j-1",
         "step": "s-1",
-        "seconds": 390,
+        "seconds": 220,
         "state": "completed",
         "log": "s3://lake/logs/emr/j-1/steps/s-1/",
     }
@@ -87,6 +87,27 @@ def test_a_success_on_record_counts_although_the_leases_are_gone():
     world.tell({"hour": HOUR})
     world.settle()
     assert len(world.names()) == 1
+
+
+def test_a_step_that_is_there_already_is_followed_although_the_leases_are_gone():
+    world = World()
+    world.deliver("a")
+    world.wait(120)
+    world.invoke(world.event())
+    del world.aws.s3.objects[f"{BASE}/leases/hours/{HOUR}.json"]
+    world.settle()
+    assert len(world.names()) == 1 and len(world.records()) == 1
+
+
+def test_one_message_follows_a_step_however_many_ask_for_its_hour():
+    world = World()
+    world.deliver("a")
+    world.wait(120)
+    world.invoke(world.event())
+    for _ in range(5):
+        world.notify("streaming-data/year=2013/month=01/day=15/hour=10/a")
+        world.invoke(world.event())
+    assert len(world.aws.sqs.queues["arrivals"]) == 1
 
 
 def test_objects_that_come_and_go_leave_the_figures_of_what_is_there():
@@ -154,7 +175,7 @@ def test_the_live_cluster_is_used_and_its_namesakes_are_not():
     emr.end(emr.begin(CLUSTER))
     world.deliver("a")
     world.settle()
-    assert [step.name for step in ours.steps] == world.names()
+    assert world.states() == ["COMPLETED"] and len(ours.steps) == 1
     assert len(emr.clusters) == 5
 
 
@@ -196,8 +217,10 @@ def test_a_cluster_that_ends_between_look_and_submission_is_replaced():
             world.aws.emr.end(first)
 
     world.aws.before = end
-    world.settle()
+    world.wait(120)
+    world.invoke(world.event())
     assert [len(cluster.steps) for cluster in world.aws.emr.clusters] == [0, 1]
+    world.settle()
     assert world.states() == ["COMPLETED"]
 
 
@@ -210,6 +233,25 @@ def test_a_step_that_its_cluster_took_along_runs_on_another():
     world.settle()
     assert world.states() == ["CANCELLED", "COMPLETED"]
     assert world.dead() == [] and len(world.records()) == 1
+
+
+def test_a_cluster_that_ends_while_steps_are_looked_at_is_no_fault_of_theirs():
+    world = World()
+    world.deliver("a")
+    world.deliver("b", "2013-01-15T11")
+    world.wait(120)
+    world.invoke(world.event())
+    world.wait(60)
+
+    def end(name):
+        if name == "DescribeCluster":
+            world.aws.after = lambda _: None
+            world.aws.emr.end(world.aws.emr.clusters[0])
+
+    world.aws.after = end
+    world.settle()
+    assert world.states() == ["CANCELLED"] * 2 + ["COMPLETED"] * 2
+    assert world.dead() == []
 
 
 def test_the_third_cluster_that_ends_is_the_last():
@@ -383,6 +425,7 @@ def _fail_once(world, name, call, error):
     [
         ("AddJobFlowSteps", fakes.refusal("ThrottlingException", "Rate exceeded")),
         ("AddJobFlowSteps", fakes.refusal("ValidationException", "Maximum number of active steps exceeded.")),
+        ("AddJobFlowSteps", fakes.refusal("ValidationException", "Specified job flow ID not valid.")),
         ("RunJobFlow", fakes.refusal("ThrottlingException", "Rate exceeded")),
         ("PutObject", fakes.refusal("ConditionalRequestConflict", "in progress", 409)),
         ("PutObject", fakes.refusal("PreconditionFailed", "no", 412)),
@@ -394,6 +437,9 @@ def test_what_passes_is_waited_for_and_is_no_failure(call, error):
     world.wait(120)
     world.aws.before = lambda name: _fail_once(world, name, call, error)
     assert world.invoke(world.event()) == []
+    world.wait(61)
+    world.invoke(world.event())
+    assert len(world.names()) == 1, "the next look is enough"
     world.settle()
     assert world.states() == ["COMPLETED"] and len(world.aws.emr.clusters) == 1
 

@@ -1,8 +1,8 @@
 """One hour, moved on as far as it goes now.
 
-A message only says that something may be to do. What is so is read anew each time, from the claim, the lake and EMR, so a
-message that comes twice, late or out of order does no harm. Before every call that cannot be repeated the claim says that
-it may be made, and afterwards that it was: who comes by after a crash looks instead of guessing.
+A message only says that something may be to do. What is so is read anew each time, from the claim, the lake and EMR, so
+a message that comes twice, late or out of order does no harm. Before every call that cannot be repeated the claim says
+that it may be made, and afterwards that it was: who comes by after a crash looks instead of guessing.
 """
 
 import json
@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 
 import claims
 import content
-import faults
 import hours
 import messages
 import steps
@@ -132,12 +131,9 @@ def _fail(tools: Tools, claim: Claim, lease: Lease, progress: Progress, why: str
 
 def _sent(tools: Tools, claim: Claim) -> str | None:
     """The step of a claim whose holder may have sent it. None: the holder ended, and EMR does not have it."""
-    now = tools.clock()
-    if now < claim.until:
-        raise Later(min(claim.until - now, BUSY_SECONDS), "another function is sending its step")
     found = steps.find(tools.emr, claim.cluster, tools.job.step(claim)["Name"])
-    if not found and now < claim.until + claims.LISTED_SECONDS:
-        raise Later(BUSY_SECONDS, "its step may have been sent, and is not listed yet")
+    if not found and tools.clock() < claim.until + claims.LISTED_SECONDS:
+        raise Later(BUSY_SECONDS, "its step is being sent, or was and is not listed yet")
     return found
 
 
@@ -180,7 +176,7 @@ def _send(tools: Tools, wanted: Claim, lease: Lease | None) -> str | None:
         raise Later(BUSY_SECONDS, f"the answer to AddJobFlowSteps was lost: {error}") from error
     except (ClientError, Unhandled) as error:
         tools.write(claim.to(claims.FREE), mine)
-        if faults.is_throttle(error) or faults.says(error, steps.FULL):
+        if steps.is_not_now(error):
             raise Later(FULL_SECONDS, f"EMR takes no step now: {error}") from error
         raise
     return _submitted(tools, claim, mine, sent)

@@ -2,8 +2,8 @@
 
     sending -> submitted -> completed | failed          refused or lost -> free -> sending
 
-There is one claim an hour, so an hour never has two steps at once. `until` is when its holder has certainly ended; after
-that whoever comes by takes over.
+There is one claim an hour, so an hour never has two steps at once. `until` is when its holder has certainly ended;
+after that whoever comes by takes over.
 """
 
 import hashlib

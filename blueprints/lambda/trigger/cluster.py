@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 import faults
-from faults import Later, Raced, Unhandled
+from faults import Ambiguous, Later, Raced, Unhandled
 from lease import Lease, Leases
 from settings import Uri
 
@@ -105,7 +105,7 @@ class Clusters:
             return known
         living = self._living(request["Name"], tags)
         if len(living) > 1:
-            raise Unhandled(f"two clusters are this blueprint's own: {' and '.join(sorted(living))}; end one of them")
+            raise Ambiguous(f"two clusters are this blueprint's own: {' and '.join(sorted(living))}; end one of them")
         if living:
             return living[0]
         if lease and not known and young:
@@ -147,7 +147,8 @@ class Clusters:
 
     def _start(self, request: dict, lease: Lease | None) -> str:
         """Starts a cluster, once. Until the lease ends nobody else does: by then the cluster is listed."""
-        mine = self.leases.write(self.at, {"version": 1, "cluster": None, "until": self.deadline + LISTED_SECONDS}, lease)
+        until = self.deadline + LISTED_SECONDS
+        mine = self.leases.write(self.at, {"version": 1, "cluster": None, "until": until}, lease)
         try:
             cluster = self.emr_once.run_job_flow(**request)["JobFlowId"]
         except ParamValidationError as error:

@@ -1,8 +1,11 @@
-"""What can go wrong, told apart by what is to be done about it. Everything else fails its message, which SQS repeats."""
+"""What can go wrong, told apart by what is to be done about it.
+
+Everything else fails its message, which SQS repeats.
+"""
 
 from botocore.exceptions import ClientError
 
-THROTTLED = {"ThrottlingException", "Throttling", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded"}
+THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 
 
 class Later(Exception):
@@ -16,6 +19,10 @@ class Later(Exception):
 
 class Unhandled(Exception):
     """Repeating cannot help: the message goes to the dead-letter queue with this reason."""
+
+
+class Ambiguous(Exception):
+    """AWS holds twice what should be there once. One may be on its way out; else a person has to say which one."""
 
 
 class Raced(Exception):

@@ -69,23 +69,23 @@ def handle(
 ) -> dict:
     """A batch: each of its hours once, and the messages that failed in the answer."""
     queues = Queues(aws.sqs, told.queue, told.dead_letter_queue)
-    faults: dict[str, Exception] = {}
+    troubles: dict[str, Exception] = {}
     pokes: dict[str, list[Poke]] = {}
-    about: dict[str, set[str]] = {}
+    about: dict[str, list[str]] = {}
     for record in event["Records"]:
         try:
             found = _read(record, told, queues)
         except Exception as error:
-            faults[record["messageId"]] = error
+            troubles[record["messageId"]] = error
             continue
         for poke in found:
             pokes.setdefault(poke.hour, []).append(poke)
-            about.setdefault(poke.hour, set()).add(record["messageId"])
+            about.setdefault(poke.hour, []).append(record["messageId"])
     if pokes:
         failed = _hours(pokes, Workshop(told, aws, queues, deadline, clock, nonce))
-        faults.update((message, error) for hour, error in failed.items() for message in about[hour])
+        troubles.update((message, error) for hour, error in failed.items() for message in about[hour])
     records = {record["messageId"]: record for record in event["Records"]}
-    kept = [message for message, error in faults.items() if not _given_up(records[message], error, queues)]
+    kept = [message for message, error in troubles.items() if not _given_up(records[message], error, queues)]
     return {"batchItemFailures": [{"itemIdentifier": message} for message in kept]}
 
 

@@ -59,10 +59,9 @@ class Job:
     def upload(self) -> None:
         """Puts the script where the step expects it. Its place is named after its content."""
         place = uri(self.description["script"]["uri"])
-        if self.uploaded or self._exists(place):
-            return
-        content = base64.b64decode(self.description["script"]["content"])
-        self.s3.put_object(Bucket=place.bucket, Key=place.key, Body=content)
+        if not self.uploaded and not self._exists(place):
+            content = base64.b64decode(self.description["script"]["content"])
+            self.s3.put_object(Bucket=place.bucket, Key=place.key, Body=content)
         self.uploaded = True
 
     def has_succeeded(self, input_hash: str) -> bool:

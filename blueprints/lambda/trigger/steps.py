@@ -13,7 +13,8 @@ WORDS = {"COMPLETED": "completed", "FAILED": "failed", "CANCELLED": "cancelled",
 PAGES_MAX = 25
 
 ENDING = "shutting down, terminated, or finished"
-FULL = "Maximum number of active steps"
+# What EMR refuses now and takes later: it has room for 256 steps, and may not know yet a cluster that was just started.
+NOT_NOW = ("Maximum number of active steps", "Specified job flow ID not valid")
 UNKNOWN = "is not valid"
 
 
@@ -76,6 +77,10 @@ def send(emr_once, cluster: str, step: dict) -> str:
         raise Unsure(str(error)) from error
     except (BotoCoreError, OSError) as error:
         raise Unsure(str(error)) from error
+
+
+def is_not_now(error: Exception) -> bool:
+    return faults.is_throttle(error) or any(faults.says(error, words) for words in NOT_NOW)
 
 
 def progress(emr, cluster: str, step: str) -> Progress | None:
