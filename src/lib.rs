@@ -6,8 +6,8 @@ pub mod jobs; // Desired + Runner        -> Report
 pub mod kind; //                            what a Desired node knows of its kind
 pub mod observe; // Desired + Cloud      -> Snapshot
 pub mod plan; // Desired + Snapshot      -> Plan
-pub mod report;
-pub mod traffic; // a file, a queue      -> streams and queues // Plan, Event, Report   -> terminal, JSON, Markdown
+pub mod report; // Plan, Event, Report   -> terminal, JSON, Markdown
+pub mod traffic; // a file, a queue      -> what is live
 
 pub mod aws; // the SDK, behind the resources
 pub mod cli;

@@ -2,6 +2,7 @@
 //! what AWS holds afterwards, looked at from outside with boto3.
 
 mod adopt;
+mod backfill;
 mod destroy;
 mod failing;
 mod flagship;
@@ -10,9 +11,11 @@ pub mod machine;
 mod once;
 mod project;
 mod protect;
+mod redrive;
 mod replace;
 mod saved;
 mod saying;
+mod send;
 mod signals;
 
 pub use project::{Ended, Project};
