@@ -9,7 +9,7 @@ pub mod observe; // Desired + Cloud      -> Snapshot
 pub mod plan; // Desired + Snapshot      -> Plan
 pub mod report; // Plan, Event, Report   -> terminal, JSON, Markdown
 pub mod status; // Desired + Watch       -> Status
-pub mod traffic; // a file, a queue     -> streams and queues
+pub mod traffic; // a file, a queue      -> what is live
 
 pub mod aws; // the SDK, behind the resources
 pub mod cli;

@@ -84,13 +84,13 @@ async fn carry_out(
         let jobs = Jobs {
             runner: &session.aws,
             apply: &run,
-            reporter: &progress,
             desired: &session.desired,
             artifacts: artifacts(session)?,
             known: report.known.clone(),
             starting: tokio::sync::Mutex::default(),
         };
-        ended(run_jobs(&jobs, due, &Params::new(), Force::No), &signals, args.style()).await
+        ended(run_jobs(&jobs, &progress, due, &Params::new(), Force::No), &signals, args.style())
+            .await
     };
     outputs(session, &report.known);
     Ok(exit)

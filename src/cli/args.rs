@@ -270,6 +270,31 @@ pub struct Run {
     /// A parameter of the job
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
     pub params: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub backfill: Backfill,
+}
+
+/// One job for many hours.
+#[derive(Debug, clap::Args)]
+pub struct Backfill {
+    /// Run the job once for each hour from this one on, as 2013-01-15T10 or 2013-01-15: its
+    /// parameter `hour` says which. Hours that have succeeded are skipped
+    #[arg(long, value_name = "HOUR", requires_all = ["to", "job"])]
+    pub from: Option<String>,
+
+    /// The last of the hours, included; a date alone means its last hour
+    #[arg(long, value_name = "HOUR", requires = "from")]
+    pub to: Option<String>,
+
+    /// Run hours again that have succeeded
+    #[arg(long, requires = "from")]
+    pub again: bool,
+
+    /// How many hours are worked on at once
+    #[arg(long, value_name = "N", requires = "from", value_parser = some,
+          default_value_t = crate::jobs::backfill::PARALLEL)]
+    pub parallelism: usize,
 }
 
 #[derive(Debug, clap::Args)]
@@ -320,7 +345,8 @@ pub struct Send {
     pub key: Option<String>,
 
     /// Begin at this line
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub from_line: u64,
 }
 

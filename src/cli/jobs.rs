@@ -8,8 +8,10 @@ use std::pin::pin;
 use futures_util::future::{Either, select};
 
 use crate::apply::{PARALLEL, Run as ApplyRun};
-use crate::blueprint::{Id, When};
+use crate::blueprint::{Desired, Id, When};
 use crate::jobs::run::{Force, JobOutcome, Jobs, run as run_jobs};
+use crate::kind::Outputs;
+use crate::plan::known::planned;
 use crate::plan::{Choice, plan};
 use crate::report::live::Progress;
 use crate::report::style::Style;
@@ -17,24 +19,19 @@ use crate::report::{ending, say, text};
 
 use super::account::Session;
 use super::apply::artifacts;
-use super::args::{Args, Run};
+use super::args::{Args, Backfill, Run};
+use super::backfill;
 use super::outcome::{Error, Exit};
 use super::signals::Signals;
 
 pub async fn run(command: &Run, args: &Args) -> Result<Exit, Error> {
+    if let Backfill { from: Some(from), to: Some(to), .. } = &command.backfill {
+        return backfill::run(command, from, to, args).await;
+    }
     let session = Session::open(&command.source, &command.account).await?;
     let style = args.style();
-    let chosen = chosen(&session, command)?;
-    let snapshot = session.observe(style).await?;
-    let choice = Choice { targets: needs(&session, &chosen), ..Choice::default() };
-    let steps = plan(&session.desired, &snapshot, &choice);
-    if let Some(step) = steps.changes().next() {
-        let what = format!("`{}` is not as the blueprint says: apply first", step.id);
-        return Err(Error::Other(what));
-    }
-    if let Some(refusal) = steps.refusals.first() {
-        return Err(Error::Other(text::refused(refusal)));
-    }
+    let chosen = chosen(&session.desired, command)?;
+    let known = ready(&session, &chosen, style).await?;
     let progress = Progress::new(stderr().is_terminal(), style);
     let apply = ApplyRun {
         cloud: &session.aws,
@@ -46,20 +43,38 @@ pub async fn run(command: &Run, args: &Args) -> Result<Exit, Error> {
     let jobs = Jobs {
         runner: &session.aws,
         apply: &apply,
-        reporter: &progress,
         desired: &session.desired,
         artifacts: artifacts(&session)?,
-        known: crate::plan::known::planned(&steps, &session.desired, &snapshot),
+        known,
         starting: tokio::sync::Mutex::default(),
     };
     let params: BTreeMap<_, _> = command.params.iter().cloned().collect();
     let signals = Signals::new();
-    Ok(ended(run_jobs(&jobs, &chosen, &params, Force::Yes), &signals, style).await)
+    Ok(ended(run_jobs(&jobs, &progress, &chosen, &params, Force::Yes), &signals, style).await)
+}
+
+/// What `${id.output}` stands for, once all that these jobs need is as the blueprint says.
+pub async fn ready(
+    session: &Session,
+    chosen: &BTreeSet<Id>,
+    style: Style,
+) -> Result<BTreeMap<Id, Outputs>, Error> {
+    let snapshot = session.observe(style).await?;
+    let choice = Choice { targets: needs(session, chosen), ..Choice::default() };
+    let steps = plan(&session.desired, &snapshot, &choice);
+    if let Some(step) = steps.changes().next() {
+        let what = format!("`{}` is not as the blueprint says: apply first", step.id);
+        return Err(Error::Other(what));
+    }
+    if let Some(refusal) = steps.refusals.first() {
+        return Err(Error::Other(text::refused(refusal)));
+    }
+    Ok(planned(&steps, &session.desired, &snapshot))
 }
 
 /// A job of the blueprint by its id.
-pub fn named(session: &Session, job: &str) -> Result<Id, Error> {
-    let (id, jobs) = (Id::new(job), &session.desired.jobs);
+pub fn named(desired: &Desired, job: &str) -> Result<Id, Error> {
+    let (id, jobs) = (Id::new(job), &desired.jobs);
     if jobs.contains_key(&id) {
         return Ok(id);
     }
@@ -68,10 +83,11 @@ pub fn named(session: &Session, job: &str) -> Result<Id, Error> {
     Err(Error::Other(format!("there is no job `{job}`; there is {there}")))
 }
 
-fn chosen(session: &Session, command: &Run) -> Result<BTreeSet<Id>, Error> {
-    let jobs = &session.desired.jobs;
+/// The jobs that the command line means, which have the parameters that it gives them.
+pub fn chosen(desired: &Desired, command: &Run) -> Result<BTreeSet<Id>, Error> {
+    let jobs = &desired.jobs;
     let chosen: BTreeSet<Id> = match &command.job {
-        Some(job) => BTreeSet::from([named(session, job)?]),
+        Some(job) => BTreeSet::from([named(desired, job)?]),
         None => jobs
             .iter()
             .filter(|(_, job)| job.when != When::Manual)

@@ -14,7 +14,7 @@ use super::outcome::{Error, Exit};
 
 pub async fn run(command: &Logs, _args: &Args) -> Result<Exit, Error> {
     let session = Session::open(&command.source, &command.account).await?;
-    let job = named(&session, &command.job)?;
+    let job = named(&session.desired, &command.job)?;
     let record = session.aws.read(&artifacts(&session)?.last(&job)).await?;
     let record = record.ok_or_else(|| Error::Other(format!("job `{job}` has not run yet")))?;
     let record: Value = serde_json::from_slice(&record).unwrap_or_default();

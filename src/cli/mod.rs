@@ -3,6 +3,7 @@
 mod account;
 mod apply;
 mod args;
+mod backfill;
 mod destroy;
 mod input;
 mod jobs;

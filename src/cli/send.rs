@@ -58,26 +58,27 @@ pub async fn run(command: &Send, args: &Args) -> Result<Exit, Error> {
         Some(Err(halt)) => {
             say(&format!("{}: {halt}", args.style().bad("error")));
             say(&format!("Stopped: {summary}"));
-            go_on(&tally, Some(&halt));
+            go_on(command, &tally, Some(&halt));
             Ok(Exit::Failed)
         }
         None => {
             say(&format!("Stopped: {summary}"));
-            go_on(&tally, None);
+            go_on(command, &tally, None);
             Ok(signals.got().unwrap_or(Exit::Interrupted))
         }
     }
 }
 
 /// Says how to send the rest. What was on its way when it stopped may be sent twice.
-fn go_on(tally: &Tally, halt: Option<&Halt>) {
+fn go_on(command: &Send, tally: &Tally, halt: Option<&Halt>) {
     let resume = tally.resume();
     let (line, why) = match halt {
         Some(Halt::File(Flaw::TooLong(line))) if *line == resume => {
-            (line + 1, format!("without line {line}"))
+            (line + 1, format!("which leaves line {line} out"))
         }
+        _ if resume == command.from_line => return,
         _ => (resume, format!("all lines before {resume} are in the stream")),
     };
     let command = again(env::args(), &["--from-line"], &format!("--from-line {line}"));
-    say(&format!("  hint: go on with `{command}` ({why})"));
+    say(&format!("  hint: go on with `{command}`, {why}"));
 }

@@ -1,6 +1,8 @@
 //! Jobs, after apply: which are due, and running them once.
 
+pub mod backfill;
 pub mod cause;
+pub mod hours;
 pub mod run;
 mod step;
 

@@ -24,8 +24,11 @@ use super::{Artifacts, Params, input};
 /// Whether a job runs although the same input has already succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Force {
+    /// Where its `when` says so.
     No,
     Yes,
+    /// Not even where its `when` says so.
+    Never,
 }
 
 /// What happens to jobs, as it happens.
@@ -93,7 +96,6 @@ pub enum JobOutcome {
 pub struct Jobs<'a> {
     pub runner: &'a dyn Runner,
     pub apply: &'a apply::Run<'a>,
-    pub reporter: &'a dyn JobReporter,
     pub desired: &'a Desired,
     pub artifacts: Artifacts,
     /// What `${id.output}` stands for.
@@ -105,6 +107,7 @@ pub struct Jobs<'a> {
 /// Runs `chosen`, each once all that it comes after has succeeded.
 pub async fn run(
     jobs: &Jobs<'_>,
+    reporter: &dyn JobReporter,
     chosen: &BTreeSet<Id>,
     params: &Params,
     force: Force,
@@ -118,15 +121,15 @@ pub async fn run(
             match ready {
                 Readiness::Waits => waiting.push(id),
                 Readiness::Blocked(cause) => {
-                    finish(jobs, &outcomes, id, JobOutcome::Skipped(cause))
+                    finish(reporter, &outcomes, id, JobOutcome::Skipped(cause))
                 }
                 Readiness::Ready => {
-                    working.push(async move { (id, one(jobs, id, params, force).await) })
+                    working.push(async move { (id, one(jobs, reporter, id, params, force).await) })
                 }
             }
         }
         match working.next().await {
-            Some((id, outcome)) => finish(jobs, &outcomes, id, outcome),
+            Some((id, outcome)) => finish(reporter, &outcomes, id, outcome),
             None if waiting.is_empty() => return outcomes.into_inner(),
             None => {}
         }
@@ -156,17 +159,24 @@ fn readiness(
 }
 
 fn finish(
-    jobs: &Jobs<'_>,
+    reporter: &dyn JobReporter,
     outcomes: &RefCell<BTreeMap<Id, JobOutcome>>,
     id: &Id,
     outcome: JobOutcome,
 ) {
-    jobs.reporter.job(&Event::Finished(id, &outcome));
+    reporter.job(&Event::Finished(id, &outcome));
     outcomes.borrow_mut().insert(id.clone(), outcome);
 }
 
-async fn one(jobs: &Jobs<'_>, id: &Id, params: &Params, force: Force) -> JobOutcome {
-    jobs.reporter.job(&Event::Started(id));
+/// One job once, with its retries.
+pub(super) async fn one(
+    jobs: &Jobs<'_>,
+    reporter: &dyn JobReporter,
+    id: &Id,
+    params: &Params,
+    force: Force,
+) -> JobOutcome {
+    reporter.job(&Event::Started(id));
     let job = &jobs.desired.jobs[id];
     let input = match input(job, &jobs.known, params) {
         Ok(Ok(input)) => input,
@@ -180,14 +190,14 @@ async fn one(jobs: &Jobs<'_>, id: &Id, params: &Params, force: Force) -> JobOutc
             return JobOutcome::Failed(WhyFailed::Input(why).into());
         }
     };
-    let attempt = Attempt { jobs, id, job, input: &input, force };
+    let attempt = Attempt { jobs, reporter, id, job, input: &input, force };
     let mut tries = 0;
     loop {
         match attempt.run().await {
             Ok(success) => return JobOutcome::Succeeded(success),
             Err(failure) if tries < job.retries && matches!(failure.why, WhyFailed::Job(_)) => {
                 tries += 1;
-                jobs.reporter.job(&Event::Retrying(id, &failure, tries));
+                reporter.job(&Event::Retrying(id, &failure, tries));
             }
             Err(failure) => return JobOutcome::Failed(failure),
         }

@@ -10,7 +10,7 @@ use crate::blueprint::{Id, Job, When, spark};
 use crate::cloud::{Class, Fault, Object, Progress, State, Work};
 use crate::kind::Outputs;
 
-use super::run::{Event, Failure, Force, Jobs, Success, WhyFailed};
+use super::run::{Event, Failure, Force, JobReporter, Jobs, Success, WhyFailed};
 use super::{Input, cause};
 
 /// A cluster can end itself between the look and the submission; twice in a row is something else.
@@ -28,6 +28,7 @@ const CANCELLED_WITHIN: Duration = Duration::from_secs(60);
 /// One attempt at one job.
 pub struct Attempt<'a> {
     pub jobs: &'a Jobs<'a>,
+    pub reporter: &'a dyn JobReporter,
     pub id: &'a Id,
     pub job: &'a Job,
     pub input: &'a Input,
@@ -82,7 +83,11 @@ impl Attempt<'_> {
     fn already(&self, found: Option<Progress>) -> Option<Progress> {
         found.filter(|step| match step.state {
             State::Pending | State::Running => true,
-            State::Completed => self.force == Force::No && self.job.when == When::Changed,
+            State::Completed => match self.force {
+                Force::No => self.job.when == When::Changed,
+                Force::Yes => false,
+                Force::Never => true,
+            },
             State::Failed | State::Cancelled => false,
         })
     }
@@ -100,7 +105,7 @@ impl Attempt<'_> {
             jar: spark::JAR.to_owned(),
             args: spark::submit(&self.input.conf, &script.to_string(), &self.input.args),
         };
-        self.jobs.reporter.job(&Event::Submitting(self.id, &place.cluster));
+        self.reporter.job(&Event::Submitting(self.id, &place.cluster));
         match self.jobs.runner.submit(&place.cluster, &work).await {
             Ok(()) => {}
             Err(fault) if matches!(fault.class, Class::Lost | Class::Broken) => {}
@@ -148,7 +153,7 @@ impl Attempt<'_> {
         let mut running = None;
         while matches!(step.state, State::Pending | State::Running) {
             let elapsed = started.elapsed();
-            self.jobs.reporter.job(&Event::Running(self.id, &step, elapsed));
+            self.reporter.job(&Event::Running(self.id, &step, elapsed));
             if step.state == State::Running
                 && self.too_long(*running.get_or_insert_with(Instant::now))
             {
@@ -256,7 +261,7 @@ impl Attempt<'_> {
             if written || started.elapsed() > LOG_WITHIN {
                 return None;
             }
-            self.jobs.reporter.job(&Event::WaitingForLog(self.id));
+            self.reporter.job(&Event::WaitingForLog(self.id));
             pause(LOG_EVERY).await;
         }
     }
@@ -268,7 +273,7 @@ impl Attempt<'_> {
         let Ok(Some(text)) = self.jobs.read_log(&stdout).await else { return };
         let lines: Vec<&str> = text.lines().collect();
         for line in lines.iter().skip(told.lines) {
-            self.jobs.reporter.job(&Event::Output(self.id, line));
+            self.reporter.job(&Event::Output(self.id, line));
         }
         told.lines = told.lines.max(lines.len());
     }

@@ -166,15 +166,19 @@ pub fn ran(outcomes: &BTreeMap<Id, JobOutcome>, style: Style) -> String {
 }
 
 pub fn failed(id: &Id, failure: &Failure, style: Style) -> String {
-    let why = match &failure.why {
+    let log = failure.log.as_ref().map_or_else(String::new, |log| format!("\n  log: {log}"));
+    format!("{}: job `{id}`: {}{log}", style.bad("failed"), why(failure))
+}
+
+/// Why a job failed, on a line.
+pub fn why(failure: &Failure) -> String {
+    match &failure.why {
         WhyFailed::Job(why) | WhyFailed::Cluster(why) | WhyFailed::Input(why) => why.clone(),
         WhyFailed::TimedOut(limit) => {
             format!("it ran longer than its timeout of {limit} and was cancelled")
         }
         WhyFailed::Refused(fault) => fault.to_string(),
-    };
-    let log = failure.log.as_ref().map_or_else(String::new, |log| format!("\n  log: {log}"));
-    format!("{}: job `{id}`: {why}{log}", style.bad("failed"))
+    }
 }
 
 pub fn unknown(desired: &Desired, unknown: &[Unknown], style: Style) -> String {

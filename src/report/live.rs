@@ -41,7 +41,7 @@ impl Progress {
         Self { style, screen, rows: RefCell::default() }
     }
 
-    fn start(&self, name: &str) {
+    pub(super) fn start(&self, name: &str) {
         let now = Instant::now();
         let bar = self.screen.as_ref().map(|screen| {
             let bar = screen.add(ProgressBar::new_spinner());
@@ -68,7 +68,19 @@ impl Progress {
         row.said = what.to_owned();
     }
 
-    fn end(&self, name: &str, what: &str) {
+    /// Shows it where lines move; elsewhere only when the silence gets long.
+    pub(super) fn murmur(&self, name: &str, what: &str) {
+        let mut rows = self.rows.borrow_mut();
+        let Some(row) = rows.get_mut(name) else { return };
+        if let Some(bar) = &row.bar {
+            bar.set_message(what.to_owned());
+        } else if row.said_at.elapsed() > HEARTBEAT {
+            say(&format!("{name}: {what} ({} s)", row.since.elapsed().as_secs()));
+            row.said_at = Instant::now();
+        }
+    }
+
+    pub(super) fn end(&self, name: &str, what: &str) {
         let row = self.rows.borrow_mut().remove(name);
         let seconds = row.as_ref().map_or(0, |row| row.since.elapsed().as_secs());
         if let Some(bar) = row.and_then(|row| row.bar) {
@@ -78,7 +90,7 @@ impl Progress {
     }
 
     /// A line that stays.
-    fn line(&self, text: &str) {
+    pub(super) fn line(&self, text: &str) {
         match &self.screen {
             Some(screen) => screen.suspend(|| say(text)),
             None => say(text),

@@ -1,6 +1,7 @@
 //! Plan, events and reports, for people and for machines. The only module that prints.
 
 pub mod ending;
+pub mod hours;
 pub mod json;
 pub mod live;
 pub mod markdown;

@@ -69,6 +69,9 @@ impl Source {
         }
         let file = File::open(path)?;
         let about = file.metadata()?;
+        if about.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
         let bytes = about.is_file().then_some(about.len());
         Ok(Self { input: Box::new(file), live: bytes.is_none(), bytes })
     }

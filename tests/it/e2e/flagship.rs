@@ -86,7 +86,7 @@ fn running_one_hour_again_replaces_that_hour_and_nothing_else() {
     let before = project.outside(&look);
 
     project
-        .run("run blueprint.yaml process --local --param hours=2013-01-15T11")
+        .run("run blueprint.yaml process --local --param hour=2013-01-15T11")
         .code(0)
         .says(&["total hours=1 read=73 accepted=72 rejected=1", "succeeded: job `process`"]);
     let after = project.outside(&look);

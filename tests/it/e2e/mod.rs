@@ -4,6 +4,7 @@
 mod adopt;
 mod announce;
 mod delivery;
+mod backfill;
 mod destroy;
 mod failing;
 mod flagship;
@@ -12,9 +13,11 @@ pub mod machine;
 mod once;
 mod project;
 mod protect;
+mod redrive;
 mod replace;
 mod saved;
 mod saying;
+mod send;
 mod signals;
 mod status;
 
