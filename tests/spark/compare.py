@@ -158,7 +158,7 @@ class Comparison:
         self.table(hour, "hourly-trends", {hour: figures["hourly_trends"]}, output / place(hour) / "hourly-trends")
         self.table(hour, "anomalies", figures["anomalies"], output / place(hour) / "anomalies")
         self.lines(hour, "error-data", figures["rejected"], errors / place(hour))
-        self.lines(hour, "dead-letter", figures["dead_letter"], dead_letter / place(hour))
+        self.lines(hour, "dead-letter", figures["dead_letter"] + figures["broken_objects"], dead_letter / place(hour))
 
     def nothing_else(self, expected, base, name, inside=()):
         """No hour that is not expected, and no directory in an hour but those that belong there."""

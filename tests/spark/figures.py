@@ -1,31 +1,31 @@
 """What streaming_processor.py must find in a lake of JSON lines, worked out without Spark and without its code.
 
-    python figures.py --input DIR [--hours 2013-01-15T10..2013-01-16T04]  > figures.json
+    python figures.py --input DIR --blueprint FILE [--uri s3://lake/streaming-data] [--hours 2013-01-15T10..2013-01-16T04]
 
-DIR holds year=YYYY/month=MM/day=DD/hour=HH/ with files of JSON lines, plain or .gz. The answer is one JSON object, hour by
-hour: read, accepted, duplicates, rejected and dead_letter (lists of {line, reason}), user_activity (by user), hourly_trends
-and anomalies (by event_id). Only the standard library is used; sums are exact. Files are read whole: it is for test data.
+The rules are those of the job `process` in the blueprint. DIR holds year=YYYY/month=MM/day=DD/hour=HH/ with files of JSON lines, plain or .gz. The answer is one JSON object, hour by
+hour: read, accepted, duplicates, rejected, dead_letter and broken_objects (lists of {line, reason}; an object's line is its
+URI, under --uri or else DIR), user_activity (by user), hourly_trends and anomalies (by event_id). Beside the standard library
+only PyYAML is used; sums are exact. Files are read whole, and broken ones byte by byte: it is for test data.
 """
 
 import argparse
 import datetime
 import fractions
-import gzip
 import json
 import math
 import pathlib
 import re
 import sys
+import zlib
+
+import yaml
 
 if hasattr(sys, "set_int_max_str_digits"):
     sys.set_int_max_str_digits(0)  # a number of 5000 digits is a number
 
 UTC = datetime.timezone.utc
 
-TEXT = "text"
-ORDER = {"event_id": TEXT, "user_id": TEXT, "session_id": TEXT, "event_type": TEXT, "value": "minutes", "timestamp": "utc"}
-MINUTES = (-120, 1440)
-YEARS = (datetime.datetime(2000, 1, 1, tzinfo=UTC), datetime.datetime(2100, 1, 1, tzinfo=UTC))
+COMPUTED = ("event_id", "user_id", "session_id", "event_type", "value", "timestamp")
 FAR = 3 + 1e-9
 
 
@@ -33,16 +33,60 @@ class Misfit(Exception):
     """The line does not fit the schema: for the dead letters."""
 
 
-def lines_of(directory):
-    """All lines of all files, as bytes. Hidden files and those with a leading underscore are not data."""
+def rules_of(blueprint, job="process"):
+    """{field: rule} of a job, by name."""
+    blueprint = pathlib.Path(blueprint)
+    # Times stay text: their spelling is part of what is told.
+    loader = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {
+        first: [(tag, shape) for tag, shape in all_of if not tag.endswith(":timestamp")]
+        for first, all_of in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }})  # fmt: skip
+    rules = yaml.load(blueprint.read_text(encoding="utf-8"), loader)["jobs"][job]["rules"]
+    if isinstance(rules, str):
+        rules = yaml.load((blueprint.parent / rules).read_text(encoding="utf-8"), loader)
+    return {field: rules[field] for field in sorted(rules)}
+
+
+def inflate(packed):
+    """(content, what is wrong with the gzip file or None), as far as it goes."""
+    if not packed:
+        return b"", "object is truncated after {} lines: it has no bytes"
+    if packed[:2] not in (b"\x1f\x8b", b"\x1f"):
+        return b"", "object is not gzip, as its name says"
+    content, rest = bytearray(), packed
+    while rest:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            for at in range(len(rest)):
+                content += member.decompress(rest[at : at + 1])
+                if member.eof:
+                    break
+        except zlib.error:
+            return bytes(content), "object is corrupt after {} lines"
+        if not member.eof:
+            return bytes(content), "object is truncated after {} lines: its end is missing"
+        rest = rest[at + 1 :]
+    return bytes(content), None
+
+
+def read_files(directory, base):
+    """(all lines of all files, as bytes; broken objects). Hidden files and those with a leading underscore are not data."""
+    lines, broken = [], []
     for file in sorted(directory.rglob("*")):
-        hidden = any(part[0] in "._" for part in file.relative_to(directory).parts)
-        if hidden or not file.is_file():
+        name = file.relative_to(directory)
+        if any(part[0] in "._" for part in name.parts) or not file.is_file():
             continue
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        content, fault = file.read_bytes(), None
+        if file.suffix == ".gz":
+            content, fault = inflate(content)
         if content.startswith(b"\xef\xbb\xbf"):
             content = content[3:]
-        yield from (line for line in content.splitlines() if line.strip())
+        found = content.splitlines(keepends=True)
+        if fault:
+            whole = sum(line.endswith((b"\n", b"\r")) for line in found)
+            broken.append({"line": f"{base}/{name.as_posix()}", "reason": fault.format(whole)})
+        lines.extend(line.rstrip(b"\r\n") for line in found if line.strip())
+    return lines, broken
 
 
 def kind_of(value):
@@ -55,7 +99,7 @@ def kind_of(value):
     return {str: "string", list: "array", dict: "object"}[type(value)]
 
 
-def load(text):
+def load(text, rules):
     """The line's object; raises Misfit."""
     seen = []
 
@@ -74,10 +118,10 @@ def load(text):
     if kind_of(value) != "object":
         raise Misfit("not an object: " + kind_of(value))
     keys = seen[-1]
-    strange = [json.dumps(key) for key in keys if key not in ORDER]
+    strange = [json.dumps(key) for key in keys if key not in rules]
     if strange:
         raise Misfit("unknown field: " + ", ".join(strange))
-    repeated = [json.dumps(key) for key in ORDER if keys.count(key) > 1]
+    repeated = [json.dumps(key) for key in rules if keys.count(key) > 1]
     if repeated:
         raise Misfit("field given twice: " + ", ".join(repeated))
     return value
@@ -103,41 +147,70 @@ def moment(text):
     return found.replace(microsecond=int((fraction + "000000")[:6]), tzinfo=UTC)
 
 
-def fault_in(field, record):
-    """What is wrong with a field, or None."""
-    if field not in record:
-        return "missing"
-    value = record[field]
-    kind = kind_of(value)
-    if kind == "null":
-        return "null"
-    if ORDER[field] == "minutes":
-        if kind != "number":
-            return kind + ", not a number"
-        if isinstance(value, float) and math.isnan(value):
-            return "NaN, not a number"
-        if value < MINUTES[0] or value > MINUTES[1]:
-            return "outside -120 to 1440"
+def outside(value, rule, read=lambda limit: limit):
+    low, high = rule.get("min"), rule.get("max")
+    under, over = low is not None and value < read(low), high is not None and value > read(high)
+    if not under and not over:
         return None
-    if kind != "string":
-        return kind + ", not text"
-    if ORDER[field] == "utc":
-        time = moment(value)
-        if time is None:
-            return "not of the form 2013-01-15T10:00:00Z"
-        if time < YEARS[0] or time > YEARS[1]:
-            return "outside 2000-01-01T00:00:00Z to 2100-01-01T00:00:00Z"
-        return None
-    if value == "":
-        return "empty"
+    if None not in (low, high):
+        return f"outside {low} to {high}"
+    return f"below {low}" if under else f"above {high}"
+
+
+def numeric_fault(value, kind, rule):
+    article = {"number": "a number", "integer": "a whole number"}[rule["type"]]
+    if kind != "number":
+        return f"{kind}, not {article}"
+    if isinstance(value, float) and math.isnan(value):
+        return f"NaN, not {article}"
+    if rule["type"] == "integer" and isinstance(value, float) and not (math.isinf(value) or value.is_integer()):
+        return "not a whole number"
+    fault = outside(value, rule)
+    if fault is None and "allowed" in rule and value not in rule["allowed"]:
+        fault = "not one of those allowed"
+    if fault is None and abs(value) >= 2**1024 - 2**970:  # from here on it rounds to infinity
+        fault = "too large"
+    return fault
+
+
+def textual_fault(value, rule):
+    least, most = rule.get("min_length"), rule.get("max_length")
+    if least and len(value) < least:
+        return f"shorter than {least} characters" if value else "empty"
+    if most is not None and len(value) > most:
+        return f"longer than {most} characters"
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
         return "half of a surrogate pair, not text"
+    if "allowed" in rule and value not in rule["allowed"]:
+        return "not one of those allowed"
     return None
 
 
-def sort_out(lines):
+def fault_in(field, rule, record):
+    """What is wrong with a field, or None."""
+    if record.get(field) is None:
+        if rule.get("required") is False:
+            return None
+        return "null" if field in record else "missing"
+    value = record[field]
+    kind = kind_of(value)
+    if rule["type"] in ("number", "integer"):
+        return numeric_fault(value, kind, rule)
+    if rule["type"] == "boolean":
+        return None if kind == "boolean" else kind + ", not true or false"
+    if kind != "string":
+        return kind + ", not text"
+    if rule["type"] == "text":
+        return textual_fault(value, rule)
+    time = moment(value)
+    if time is None:
+        return "not of the form 2013-01-15T10:00:00Z"
+    return outside(time, rule, moment)
+
+
+def sort_out(lines, rules):
     """Every line into one of: records (with their line), rejected, dead letters."""
     records, rejected, dead = [], [], []
     for raw in lines:
@@ -148,11 +221,11 @@ def sort_out(lines):
             dead.append({"line": shown, "reason": "not UTF-8 (its bytes are shown as \\xNN)"})
             continue
         try:
-            record = load(text)
+            record = load(text, rules)
         except Misfit as misfit:
             dead.append({"line": text, "reason": str(misfit)})
             continue
-        faults = [f"{field}: {fault}" for field in ORDER for fault in [fault_in(field, record)] if fault]
+        faults = [f"{field}: {fault}" for field, rule in rules.items() for fault in [fault_in(field, rule, record)] if fault]
         if faults:
             rejected.append({"line": text, "reason": "; ".join(faults)})
         else:
@@ -187,16 +260,15 @@ def outliers(accepted):
     for value, record in zip(values, accepted):
         z_score = float(value - mean) / math.sqrt(variance)
         if abs(z_score) > FAR:
-            fields = {field: record[field] for field in ORDER if field != "event_id"}
+            fields = {field: record[field] for field in COMPUTED if field != "event_id"}
             fields["value"] = float(fields["value"])
             fields["timestamp"] = moment(fields["timestamp"]).isoformat()
             found[record["event_id"]] = {**fields, "z_score": z_score}
     return found
 
 
-def figures_of(hour, lines):
-    lines = list(lines)
-    records, rejected, dead = sort_out(lines)
+def figures_of(hour, lines, broken, rules):
+    records, rejected, dead = sort_out(lines, rules)
     first = {}
     for raw, record in sorted(records, key=lambda pair: pair[0]):
         first.setdefault(record["event_id"], record)
@@ -210,6 +282,7 @@ def figures_of(hour, lines):
         "duplicates": len(records) - len(accepted),
         "rejected": rejected,
         "dead_letter": dead,
+        "broken_objects": broken,
         "user_activity": {user: activity_of(mine) for user, mine in sorted(users.items())},
         "hourly_trends": {
             "hour": hour,
@@ -230,24 +303,28 @@ def wanted(hour, spec):
     return False
 
 
-def figures(root, hours=None):
+def figures(root, rules, hours=None, uri=None):
     """{hour: figures} for each hour directory under `root` that holds a file."""
     found = {}
+    uri = (uri or pathlib.Path(root).resolve().as_uri()).rstrip("/")
     for directory in sorted(pathlib.Path(root).glob("year=*/month=*/day=*/hour=*")):
         year, month, day, clock = (part.partition("=")[2] for part in directory.parts[-4:])
         hour = f"{year}-{month}-{day}T{clock}"
         has_file = any(file.is_file() and file.name[0] not in "._" for file in directory.rglob("*"))
         if has_file and (hours is None or wanted(hour, hours)):
-            found[hour] = figures_of(hour, lines_of(directory))
+            base = f"{uri}/{directory.relative_to(root).as_posix()}"
+            found[hour] = figures_of(hour, *read_files(directory, base), rules)
     return found
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Figures of a lake of JSON lines, without Spark.")
     parser.add_argument("--input", required=True, metavar="DIR")
+    parser.add_argument("--blueprint", required=True, metavar="FILE", help="whose job `process` has the rules")
+    parser.add_argument("--uri", help="where DIR is in the lake, for the names of broken objects; DIR itself if left out")
     parser.add_argument("--hours", help="an hour, a comma list, or first..last; all hours if left out")
     arguments = parser.parse_args()
-    answer = figures(arguments.input, arguments.hours)
+    answer = figures(arguments.input, rules_of(arguments.blueprint), arguments.hours, arguments.uri)
     if not answer:
         sys.exit(f"error: no hour with input under {arguments.input}")
     json.dump(answer, sys.stdout, indent=1)

@@ -21,7 +21,9 @@ fn compare(project: &Project<'_>, bucket: &str, hours: &str) {
         Ended::new("(Python)", output).code(0).out
     };
     let mut figures = project.machine.python();
-    figures.arg("-B").arg(spark.join("figures.py")).args(["--hours", hours, "--input"]);
+    figures.arg("-B").arg(spark.join("figures.py")).args(["--hours", hours]);
+    figures.arg("--blueprint").arg(project.path("blueprint.yaml"));
+    figures.arg("--uri").arg(format!("s3://{bucket}/streaming-data")).arg("--input");
     let expected = project.path("figures.json");
     fs::write(&expected, done(figures.arg(project.path("data/streaming-data"))))
         .expect("it can be written");

@@ -3,8 +3,8 @@
 
 mod adopt;
 mod announce;
-mod delivery;
 mod backfill;
+mod delivery;
 mod destroy;
 mod failing;
 mod flagship;
