@@ -127,12 +127,13 @@ class Workshop(NamedTuple):
         told, aws = self.told, self.aws
         leases = Leases(aws.s3, self.nonce)
         starting = told.leases.below("cluster.json")
+        request = job.load(aws.s3, told.cluster)
         return Tools(
             settings=told,
             leases=leases,
             clusters=Clusters(aws.emr, aws.emr_once, leases, starting, self.clock, self.deadline),
-            request=job.load(aws.s3, told.cluster),
-            job=job.Job(aws.s3, job.load(aws.s3, told.job)),
+            request=request,
+            job=job.Job(aws.s3, job.load(aws.s3, told.job), request.get("LogUri")),
             queues=self.queues,
             s3=aws.s3,
             emr=aws.emr,

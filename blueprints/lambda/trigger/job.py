@@ -39,9 +39,12 @@ def _value(name: str, values: dict[str, str]) -> str:
 
 
 class Job:
-    def __init__(self, s3, description: dict):
+    """`logs` is where the cluster keeps its logs, if it keeps any."""
+
+    def __init__(self, s3, description: dict, logs: str | None):
         self.s3 = s3
         self.description = description
+        self.logs = logs
         self.name = description["job"]
         self.uploaded = False
 
@@ -68,8 +71,7 @@ class Job:
         return self._exists(self._record(input_hash))
 
     def log(self, claim: Claim) -> str | None:
-        base = self.description.get("log")
-        return f"{base.rstrip('/')}/{claim.cluster}/steps/{claim.step}/" if base else None
+        return f"{self.logs.rstrip('/')}/{claim.cluster}/steps/{claim.step}/" if self.logs else None
 
     def remember(self, claim: Claim, progress: Progress) -> None:
         """Writes what the program writes: a success by its input, and the last run of all."""

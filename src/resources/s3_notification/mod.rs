@@ -9,7 +9,6 @@ mod document;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_resourcegroupstagging::types::TagFilter;
 use aws_sdk_s3::Client;
 use futures_util::future::try_join_all;
 use schemars::JsonSchema;
@@ -136,8 +135,8 @@ impl Resource for S3Notification {
     async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
         let (api, owner) = (aws.s3(), &aws.place.owner);
         let found = try_join_all(buckets(aws).await?.into_iter().map(async |bucket| {
-            let Some(found) = absent(get(&api, &bucket).await, ABSENT)? else { return Ok(None) };
-            let id = read(&bucket, owner, &found).tags.remove(ID_TAG);
+            let Some(found) = absent(get(&api, bucket).await, ABSENT)? else { return Ok(None) };
+            let id = read(bucket, owner, &found).tags.remove(ID_TAG);
             let (kind, identity) = (Self::KIND.to_owned(), Name::new(bucket));
             Ok(id.map(|id| Owned { kind, id, identity, arn: None }))
         }));
@@ -155,22 +154,9 @@ async fn get(api: &Client, bucket: &str) -> Result<Document, Fault> {
 }
 
 /// The buckets of this owner, as the tagging API lists them.
-async fn buckets(aws: &Aws) -> Result<Vec<String>, Fault> {
-    let owner = TagFilter::builder().key(OWNER_TAG).values(&aws.place.owner.0).build();
-    let mut pages = aws_sdk_resourcegroupstagging::Client::new(&aws.config)
-        .get_resources()
-        .resource_type_filters("s3")
-        .tag_filters(owner)
-        .into_paginator()
-        .send();
-    let mut buckets = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.during("tag:GetResources")?;
-        let arns = page.resource_tag_mapping_list().iter().filter_map(|each| each.resource_arn());
-        let names = arns.filter_map(|arn| arn.split_once(":s3:::")).map(|(_, name)| name);
-        buckets.extend(names.filter(|name| !name.contains('/')).map(str::to_owned));
-    }
-    Ok(buckets)
+async fn buckets(aws: &Aws) -> Result<Vec<&str>, Fault> {
+    let arns = aws.listed().await?.iter().filter_map(|(arn, _)| arn.split_once(":s3:::"));
+    Ok(arns.map(|(_, name)| name).filter(|name| !name.contains('/')).collect())
 }
 
 /// Whether the bucket carries the owner's tag.
