@@ -29,7 +29,7 @@ TAGS = [
     {"Key": "pipeline:owner", "Value": "shop/default/eu-west-1"},
     {"Key": "pipeline:id", "Value": "spark"},
 ]
-CLUSTER = {"Name": "shop-spark", "ReleaseLabel": "emr-7.9.0", "Instances": {}, "Tags": TAGS}
+CLUSTER = {"Name": "shop-spark", "ReleaseLabel": "emr-7.9.0", "Instances": {}, "LogUri": "s3://lake/logs/emr/", "Tags": TAGS}
 JOB = {
     "job": "process",
     "cluster": "spark",
@@ -42,7 +42,6 @@ JOB = {
     "params": {"hour": "", "mode": "full"},
     "runs": f"{LAKE}/runs/process/",
     "last": f"{LAKE}/last/process.json",
-    "log": "s3://lake/logs/emr/",
 }
 BASE = "pipeline/shop/default"
 TIMEOUT_SECONDS = 60
