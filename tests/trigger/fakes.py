@@ -96,7 +96,8 @@ class S3:
         keys = sorted(key for key in self.objects if key.startswith(prefix))
         page = [self._entry(key) for key in keys[start : start + PAGE]]
         more = start + PAGE < len(keys)
-        return {"Contents": page, "IsTruncated": more, **({"NextContinuationToken": str(start + PAGE)} if more else {})}
+        following = {"NextContinuationToken": str(start + PAGE)} if more else {}
+        return {"Contents": page, "IsTruncated": more, **following}
 
     def _entry(self, key):
         found = self.objects[key]

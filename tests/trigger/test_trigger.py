@@ -492,10 +492,24 @@ def test_with_no_time_left_messages_are_put_back_whole():
     assert [json.loads(message.body) for message in world.aws.sqs.queues["arrivals"]] == asked
 
 
+def test_the_log_is_where_the_job_says_else_where_the_cluster_writes_it():
+    for cluster, job, log in [
+        ({**CLUSTER, "LogUri": "s3://a/"}, JOB, "s3://a/j-1/steps/s-1/"),
+        (CLUSTER, {**JOB, "log": "s3://b"}, "s3://b/j-1/steps/s-1/"),
+        ({**CLUSTER, "LogUri": None}, JOB, None),
+    ]:
+        world = World()
+        world.describe(cluster, job)
+        world.deliver("a")
+        world.settle()
+        assert world.records()[0]["log"] == log
+
+
 def test_descriptions_that_cannot_work_are_named():
     for cluster, job, reason in [
         ({**CLUSTER, "Tags": []}, JOB, "pipeline:owner"),
         (CLUSTER, {**JOB, "step": {"Name": "%{nothing}"}}, "%{nothing}"),
+        (CLUSTER, {**JOB, "params": {"hours": ""}}, "no parameter `hour`"),
     ]:
         world = World()
         world.describe(cluster, job)

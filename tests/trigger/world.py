@@ -29,8 +29,7 @@ TAGS = [
     {"Key": "pipeline:owner", "Value": "shop/default/eu-west-1"},
     {"Key": "pipeline:id", "Value": "spark"},
 ]
-LOGS = "s3://lake/logs/emr/"
-CLUSTER = {"Name": "shop-spark", "ReleaseLabel": "emr-7.9.0", "LogUri": LOGS, "Instances": {}, "Tags": TAGS}
+CLUSTER = {"Name": "shop-spark", "ReleaseLabel": "emr-7.9.0", "Instances": {}, "LogUri": "s3://lake/logs/emr/", "Tags": TAGS}
 JOB = {
     "job": "process",
     "cluster": "spark",

@@ -102,12 +102,12 @@ def _given_up(record: dict, error: Exception, queues: Queues) -> bool:
     """Moves a message that failed for the last time, with the reason; SQS would move it without."""
     said = f"{type(error).__name__}: {error}"
     if int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)) < RECEIVES_MAX:
-        tell(None, "failed", said, message=record["messageId"])
+        tell(None, "error", said, message=record["messageId"])
         return False
     try:
         queues.dead_letter(record["body"], said)
     except Exception as another:
-        tell(None, "failed", f"{said}; and {another}", message=record["messageId"])
+        tell(None, "error", f"{said}; and {another}", message=record["messageId"])
         return False
     tell(None, "dead letter", said, message=record["messageId"])
     return True
@@ -127,13 +127,13 @@ class Workshop(NamedTuple):
         told, aws = self.told, self.aws
         leases = Leases(aws.s3, self.nonce)
         starting = told.leases.below("cluster.json")
-        request = job.load(aws.s3, told.cluster)
+        request, description = job.load(aws.s3, told.cluster), job.load(aws.s3, told.job)
         return Tools(
             settings=told,
             leases=leases,
             clusters=Clusters(aws.emr, aws.emr_once, leases, starting, self.clock, self.deadline),
             request=request,
-            job=job.Job(aws.s3, job.load(aws.s3, told.job), request.get("LogUri")),
+            job=job.Job(aws.s3, description, request.get("LogUri")),
             queues=self.queues,
             s3=aws.s3,
             emr=aws.emr,
@@ -155,7 +155,7 @@ def _hours(pokes: dict[str, list[Poke]], workshop: Workshop) -> dict[str, Except
             _hour(messages.merged(pokes[hour]), tools)
         except Exception as error:
             failed[hour] = error
-            tell(hour, "failed", f"{type(error).__name__}: {error}")
+            tell(hour, "error", f"{type(error).__name__}: {error}")
     return failed
 
 

@@ -13,6 +13,8 @@ from settings import Uri, uri
 from steps import Progress
 
 PLACEHOLDER = re.compile(r"%\{([a-z0-9_]+)\}")
+# The parameter that says for which hour the job runs, here and in `pipeline run --from … --to …`.
+HOUR = "hour"
 ABSENT = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -39,7 +41,7 @@ def _value(name: str, values: dict[str, str]) -> str:
 
 
 class Job:
-    """`logs` is where the cluster keeps its logs, if it keeps any."""
+    """`logs` is where the cluster writes its logs; None: nowhere."""
 
     def __init__(self, s3, description: dict, logs: str | None):
         self.s3 = s3
@@ -54,7 +56,9 @@ class Job:
         return {"script": script["uri"], "step": step, "params": params}
 
     def params(self, hour: str) -> dict[str, str]:
-        return {**self.description["params"], "hour": hour}
+        if HOUR not in self.description["params"]:
+            raise Unhandled(f"job `{self.name}` has no parameter `{HOUR}`, which says for which hour it runs")
+        return {**self.description["params"], HOUR: hour}
 
     def step(self, claim: Claim) -> dict:
         return fill(self.description["step"], {**self.params(claim.hour), "hash": claim.hash})
