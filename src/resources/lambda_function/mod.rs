@@ -3,6 +3,7 @@
 mod check;
 mod permission;
 mod read;
+mod readings;
 mod settings;
 mod source;
 mod write;
@@ -10,6 +11,7 @@ mod write;
 use std::collections::BTreeMap;
 
 use aws_sdk_lambda::Client;
+use futures_util::future::join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,7 @@ use crate::kind::values::key::same_key;
 use crate::kind::values::or_none::OrNone;
 use crate::kind::{Flaw, Live, Name, Outputs, Place, Rule};
 use crate::plan::diff::Diff;
+use crate::status::reading::{Gauge, Sight};
 
 use super::{Resource, Tags};
 use permission::Permission;
@@ -189,6 +192,14 @@ impl Resource for LambdaFunction {
         let call = api.delete_function().function_name(identity.as_str());
         absent(call.send().await.during("lambda:DeleteFunction"), ABSENT)?;
         Ok(())
+    }
+
+    async fn watch(aws: &Aws, identities: &[Name]) -> Vec<Result<Sight, Fault>> {
+        join_all(identities.iter().map(|name| readings::sight(aws, name))).await
+    }
+
+    fn gauges(identity: &Name) -> Vec<Gauge> {
+        readings::gauges(identity)
     }
 
     fn listed(arn: &str, _tags: &Tags) -> Option<Name> {

@@ -2,11 +2,13 @@
 
 mod attributes;
 mod check;
+mod readings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
+use futures_util::future::join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,7 @@ use crate::kind::values::policy::Policy;
 use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
+use crate::status::reading::{Gauge, Sight};
 
 use super::{Resource, Tags};
 
@@ -244,6 +247,14 @@ impl Resource for SqsQueue {
         let Some(told) = absent(call.send().await.during(GET), ABSENT)? else { return Ok(None) };
         let messages = attributes::messages(&told.attributes.unwrap_or_default());
         Ok(Some(Contents::Messages(messages)))
+    }
+
+    async fn watch(aws: &Aws, identities: &[Name]) -> Vec<Result<Sight, Fault>> {
+        join_all(identities.iter().map(|name| readings::sight(aws, name))).await
+    }
+
+    fn gauges(identity: &Name) -> Vec<Gauge> {
+        readings::gauges(identity)
     }
 
     fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
