@@ -5,6 +5,7 @@ mod adopt;
 mod destroy;
 mod failing;
 mod flagship;
+mod functions;
 mod idle;
 pub mod machine;
 mod once;
