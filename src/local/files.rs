@@ -51,6 +51,7 @@ const FILES: &[(&str, &str)] = server![
     "patch_iam.py",
     "patch_kinesis.py",
     "patch_kms.py",
+    "patch_lambda.py",
     "patch_logs.py",
     "patch_messaging.py",
     "patch_notifications.py",

@@ -11,6 +11,7 @@ import patch_glue  # noqa: F401
 import patch_iam  # noqa: F401
 import patch_kinesis  # noqa: F401
 import patch_kms  # noqa: F401
+import patch_lambda  # noqa: F401
 import patch_logs  # noqa: F401
 import patch_messaging  # noqa: F401
 import patch_notifications  # noqa: F401

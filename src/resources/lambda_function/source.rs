@@ -275,10 +275,11 @@ impl EventSource {
     /// "An event source mapping with … already exists".
     async fn start(&self, api: &Client, function: &str) -> Result<(), Fault> {
         self.fits(CREATE)?;
-        let position = (!self.is_queue()).then(|| match self.starting_position {
-            Some(Start::Latest) => sdk::EventSourcePosition::Latest,
-            Some(Start::TrimHorizon) | None => sdk::EventSourcePosition::TrimHorizon,
-        });
+        let position = match self.starting_position {
+            _ if self.is_queue() => None,
+            Some(Start::Latest) => Some(sdk::EventSourcePosition::Latest),
+            Some(Start::TrimHorizon) | None => Some(sdk::EventSourcePosition::TrimHorizon),
+        };
         let sent = self.sent(&Self::plain(self.from.clone()));
         let call = api
             .create_event_source_mapping()

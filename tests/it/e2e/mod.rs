@@ -8,6 +8,7 @@ mod delivery;
 mod destroy;
 mod failing;
 mod flagship;
+mod functions;
 mod idle;
 pub mod machine;
 mod once;
