@@ -11,6 +11,7 @@ _SELECT = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _CONDITION = re.compile(r"""\s*"?(?P<name>[\w .-]+?)"?\s*(?P<operator>!?=)\s*'(?P<value>[^']*)'\s*$""")
+_MINUTE = 60
 _STATISTICS = {"AVG": "Average", "COUNT": "SampleCount", "MAX": "Maximum", "MIN": "Minimum", "SUM": "Sum"}
 
 
@@ -45,15 +46,17 @@ def _chosen(alarm: dict) -> tuple[list[dict], str, int]:
     if not alarm.get("Metrics"):
         dimensions = cloudwatch._dims_from_list(alarm.get("Dimensions") or [])
         statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
-        return _of_one(alarm.get("Namespace"), alarm.get("MetricName"), dimensions), statistic, alarm.get("Period") or 60
+        points = _of_one(alarm.get("Namespace"), alarm.get("MetricName"), dimensions)
+        return points, statistic, alarm.get("Period") or _MINUTE
     query = next((one for one in alarm["Metrics"] if one.get("ReturnData", True)), {})
     if "MetricStat" in query:
         stat = query["MetricStat"]
         metric = stat["Metric"]
         dimensions = cloudwatch._dims_from_list(metric.get("Dimensions") or [])
-        return _of_one(metric.get("Namespace"), metric.get("MetricName"), dimensions), stat["Stat"], stat.get("Period") or 60
+        points = _of_one(metric.get("Namespace"), metric.get("MetricName"), dimensions)
+        return points, stat["Stat"], stat.get("Period") or _MINUTE
     points, statistic = selected(query.get("Expression") or "")
-    return points, statistic, query.get("Period") or 60
+    return points, statistic, query.get("Period") or _MINUTE
 
 
 def _of_one(namespace: str | None, name: str | None, dimensions: dict) -> list[dict]:
@@ -66,7 +69,8 @@ def selected(expression: str) -> tuple[list[dict], str]:
     if not query or re.search(r"\b(GROUP|ORDER)\s+BY\b", expression, re.IGNORECASE):
         raise Unsupported("of expressions, only SELECT without GROUP BY is evaluated here")
     names = {name.strip().strip('"') for name in (query["dimensions"] or "").split(",")} - {""}
-    conditions = [_condition(text) for text in re.split(r"\s+AND\s+", query["where"] or "", flags=re.IGNORECASE) if text]
+    where = re.split(r"\s+AND\s+", query["where"] or "", flags=re.IGNORECASE)
+    conditions = [_condition(text) for text in where if text]
     namespace, found = (query["schema"] or query["namespace"]).strip(), []
     for (held_in, name, _), points in cloudwatch._metrics.items():
         if (held_in, name) != (namespace, query["metric"]) or not points:

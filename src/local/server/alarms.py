@@ -66,7 +66,8 @@ def _state(alarm: dict, now: float) -> tuple[str | None, str]:
     if values[0] is None:
         values = values[1:]
     found = [None if value is None else breaches(value, threshold) for value in values]
-    return _judge(found, wanted, most, treat), _reason(alarm, [one for one in values if one is not None][:wanted], threshold)
+    recent = [one for one in values if one is not None][:wanted]
+    return _judge(found, wanted, most, treat), _reason(alarm, recent, threshold)
 
 
 def _reason(alarm: dict, recent: list[float], threshold: float) -> str:

@@ -4,6 +4,7 @@ A thread works for a stream while the stream holds records; otherwise nothing ru
 """
 
 import asyncio
+import itertools
 import logging
 import threading
 import time
@@ -16,7 +17,7 @@ from ministack.services import firehose, s3
 import firehose_convert
 import metrics
 from firehose_encode import compress
-from firehose_prefix import converts_to, error_key, object_key
+from firehose_prefix import error_key, object_key
 from firehose_process import process
 from firehose_record import Record, Refused
 
@@ -84,7 +85,7 @@ class Delivery:
     def flush(self) -> None:
         """Delivers at once what is there."""
         with self._wake:
-            self._hurry = True
+            self._hurry = self._worker is not None
             self._wake.notify()
 
     def end(self) -> None:
@@ -102,14 +103,15 @@ class Delivery:
 
     @property
     def held(self) -> int:
-        buffers = list(self._buffers.values())
-        return len(self._inbox) + self._at_work + sum(len(one.records) for one in buffers if not one.backup)
+        with self._wake:
+            buffered = sum(len(one.records) for one in self._buffers.values() if not one.backup)
+            return len(self._inbox) + self._at_work + buffered
 
     def oldest(self) -> float:
         """How many seconds the oldest record waits."""
-        waiting = [buffer.records[0].arrived for buffer in list(self._buffers.values())]
-        if self._inbox:
-            waiting.append(self._inbox[0].arrived)
+        with self._wake:
+            waiting = [one.arrived for buffer in self._buffers.values() for one in buffer.records[:1]]
+            waiting += [record.arrived for record in itertools.islice(self._inbox, 1)]
         return max(0.0, time.time() - min(waiting) / 1000) if waiting else 0.0
 
     def measure(self) -> None:
@@ -130,7 +132,8 @@ class Delivery:
                     if hurry:
                         self._hurry = False
                 self._buffer(batch)
-                self._at_work = 0
+                with self._wake:
+                    self._at_work = 0
                 self._deliver(hurry)
                 with self._wake:
                     if last or not (self._inbox or self._buffers):
@@ -174,10 +177,17 @@ class Delivery:
         for key, buffer in list(self._buffers.items()):
             if not (hurry or buffer.size >= buffer.most or time.monotonic() >= buffer.due):
                 continue
-            if self._write(buffer):
+            if self._written(buffer):
                 self._buffers = {other: one for other, one in self._buffers.items() if other != key}
             else:
                 buffer.due = time.monotonic() + _LEAST_SECONDS
+
+    def _written(self, buffer: Buffer) -> bool:
+        try:
+            return self._write(buffer)
+        except Exception:  # a fault of this server loses no record
+            logger.exception("Firehose %s cannot write an object", self.stream["name"])
+            return False
 
     # ---- S3 ------------------------------------------------------------------------------------
 
@@ -210,7 +220,7 @@ class Delivery:
 
     @staticmethod
     def _body(config: dict, buffer: Buffer) -> bytes:
-        if not buffer.kind and converts_to(config):
+        if buffer.records[0].row is not None:
             return firehose_convert.write(config, buffer.records)
         whole = b"".join(record.data for record in buffer.records)
         return whole if buffer.kind else compress(config.get("CompressionFormat") or "", whole)

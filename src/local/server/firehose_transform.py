@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 import uuid
 
 from ministack.core.responses import get_region
@@ -12,6 +11,8 @@ from firehose_record import Record, Refused
 
 _MEGABYTE = 1 << 20
 _FOLDER = "processing-failed"
+_ERROR = "The Lambda function was successfully invoked but it returned an error result."
+_FORM = "The Lambda function's response is not of the expected form."
 
 
 def transform(stream: dict, parameters: dict[str, str], records: list[Record], refuse) -> list[Record]:
@@ -73,18 +74,15 @@ def _call(stream: dict, arn: str, ids: dict[str, Record]) -> dict[str, dict]:
     function, _ = lambda_svc._get_func_record_for_qualifier(name, qualifier)
     if function is None:
         raise _failed("Lambda.ResourceNotFound", f"Function not found: {arn}", arn)
-    started = time.monotonic()
     result = lambda_svc._execute_function(function, event)
-    took = (time.monotonic() - started) * 1000
-    lambda_svc._emit_lambda_metrics(name, took, bool(result.get("error")), False)
     if result.get("error"):
-        raise _failed("Lambda.FunctionError", "The Lambda function was successfully invoked but it returned an error result.", arn)
+        raise _failed("Lambda.FunctionError", _ERROR, arn)
     body = result.get("body")
     try:
         answered = json.loads(body) if isinstance(body, str | bytes) else body
         return {one["recordId"]: one for one in answered["records"]}
     except (ValueError, KeyError, TypeError):
-        raise _failed("Lambda.InvalidFormat", "The Lambda function's response is not of the expected form.", arn) from None
+        raise _failed("Lambda.InvalidFormat", _FORM, arn) from None
 
 
 def _answered(record: Record, answer: dict | None, arn: str) -> list[Record]:

@@ -69,8 +69,8 @@ async def _control(scope, receive, send) -> None:
 
 
 def _answer(method: str, path: str, body: dict) -> dict | None:
-    """What the control paths say. GET health, clock, pace, firehose, notifications; POST sets or orders them; POST reset
-    forgets everything."""
+    """What the control paths say: GET of health, clock, pace, firehose, notifications; POST sets or orders them, and
+    reset forgets everything."""
     if (method, path) == ("GET", "/_local/health"):
         return {**_about, "clusters": sum(cluster.live for cluster in CLUSTERS.values())}
     if path == "/_local/clock" and method in ("GET", "POST"):

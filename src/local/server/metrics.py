@@ -15,8 +15,8 @@ _lock = threading.Lock()
 _counted: dict[tuple, dict] = {}
 
 
-def count(scope: tuple[str, str], namespace: str, name: str, dimensions: dict, value: float, unit: str = "Count") -> None:
-    """One value of a metric, in an account and region."""
+def count(scope: tuple[str, str], namespace: str, name: str, dimensions: dict, value: float, unit="Count") -> None:
+    """One value of a metric; `scope` is an account and region."""
     key = (scope, namespace, name, tuple(sorted(dimensions.items())), unit, int(CLOCK.now() // _MINUTE) * _MINUTE)
     with _lock:
         _merge(_counted.setdefault(key, {}), 1, value, value, value)
@@ -30,12 +30,17 @@ def store() -> None:
     for (scope, namespace, name, dimensions, unit, minute), new in counted.items():
         with request_scope(*scope):
             points = cloudwatch._metric_bucket((namespace, name, cloudwatch._dims_key(dict(dimensions))))
-        old = next((point for point in reversed(points[-2:]) if point["Timestamp"] == minute and "_stat" in point), None)
+        old = _point(points, minute)
         if old is None:
-            old = {"Timestamp": float(minute), "Unit": unit, "Dimensions": dict(dimensions), "_stat": {}, "Value": 0.0}
+            old = {"Timestamp": float(minute), "Unit": unit, "Dimensions": dict(dimensions), "_stat": {}}
             points.append(old)
         _merge(old["_stat"], new["SampleCount"], new["Sum"], new["Minimum"], new["Maximum"])
         old["Value"] = old["_stat"]["Sum"] / old["_stat"]["SampleCount"]
+
+
+def _point(points: list[dict], minute: int) -> dict | None:
+    """The point of a minute, which may be the last one or that before."""
+    return next((point for point in points[-2:] if point["Timestamp"] == minute and "_stat" in point), None)
 
 
 def _merge(into: dict, number: float, total: float, least: float, most: float) -> None:

@@ -1,5 +1,8 @@
-"""SQS: one thread at a time in the queues. ministack's other threads (event source mappings, S3, SNS, EventBridge,
-Lambda) add to a queue, or take from it, while a request makes its list of messages anew: what came meanwhile is lost."""
+"""SQS: one thread at a time in the queues.
+
+ministack's other threads (event source mappings, S3, SNS, EventBridge, Lambda) add to a queue, or take from it, while
+a request makes its list of messages anew: what came meanwhile is lost.
+"""
 
 import threading
 
