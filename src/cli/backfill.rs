@@ -41,8 +41,8 @@ pub async fn run(command: &Run, from: &str, to: &str, args: &Args) -> Result<Exi
     let known = ready(&session, &[id.clone()].into(), style).await?;
     let artifacts = artifacts(&session)?;
     let params: Params = command.params.iter().cloned().collect();
-    let again = command.backfill.again;
-    let due = if again {
+    let force = if command.backfill.again { Force::Yes } else { Force::Never };
+    let due = if force == Force::Yes {
         hours.clone()
     } else {
         let records = artifacts.records(&session.aws).await?;
@@ -73,7 +73,7 @@ pub async fn run(command: &Run, from: &str, to: &str, args: &Args) -> Result<Exi
         jobs: &jobs,
         job: &id,
         params,
-        force: if again { Force::Yes } else { Force::Never },
+        force,
         parallel: command.backfill.parallelism,
         reporter: &progress,
         outcomes: &outcomes,
@@ -85,7 +85,8 @@ pub async fn run(command: &Run, from: &str, to: &str, args: &Args) -> Result<Exi
     };
     drop(progress);
     let outcomes = outcomes.into_inner();
-    let ended = Ended { job: &id, hours: &due, before, outcomes: &outcomes, again: &one_hour };
+    let ended =
+        Ended { job: &id, hours: &due, before, outcomes: &outcomes, force, again: &one_hour };
     say(&backfilled(&ended, style));
     if stopped.is_some() {
         say("what is submitted goes on where it runs; the same command finds it again");

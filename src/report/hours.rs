@@ -9,7 +9,7 @@ use crate::blueprint::Id;
 use crate::cloud::State;
 use crate::jobs::backfill::HourReporter;
 use crate::jobs::hours::{Hour, listed};
-use crate::jobs::run::{Event, JobOutcome};
+use crate::jobs::run::{Event, Force, JobOutcome};
 use crate::plan::{Action, Step};
 
 use super::live::Progress;
@@ -104,6 +104,7 @@ pub struct Ended<'a> {
     /// Hours that had succeeded before.
     pub before: usize,
     pub outcomes: &'a BTreeMap<Hour, JobOutcome>,
+    pub force: Force,
     /// The command that runs one hour again.
     pub again: &'a dyn Fn(Hour) -> String,
 }
@@ -137,7 +138,8 @@ pub fn backfilled(ended: &Ended<'_>, style: Style) -> String {
             let _ = write!(out, ", {number} {what}");
         }
     }
-    let open = left + failures.len() > 0;
+    // Where all are run again, the same command does just that.
+    let open = left + failures.len() > 0 && ended.force != Force::Yes;
     out.push_str(if open { "; the same command runs what has not succeeded\n" } else { "\n" });
     out
 }
@@ -151,7 +153,7 @@ mod tests {
 
     /// The end of a backfill of which each letter is an hour: `s` succeeded, `f` failed, `-` was
     /// not run.
-    fn ended(letters: &str, before: usize) -> String {
+    fn ended(letters: &str, before: usize, force: Force) -> String {
         let all = span("2013-01-15", "2014-01-15").expect("they are hours");
         let hours = &all[..letters.len()];
         let success = Success { step: "s-1".into(), cluster: "j-1".into(), seconds: 3 };
@@ -170,29 +172,31 @@ mod tests {
         let again = |hour| format!("pipeline run a.yaml process --param hour={hour}");
         let job = Id::new("process");
         let outcomes = outcomes.collect();
-        let ended = Ended { job: &job, hours, before, outcomes: &outcomes, again: &again };
+        let ended = Ended { job: &job, hours, before, outcomes: &outcomes, force, again: &again };
         backfilled(&ended, Style::Plain)
     }
 
     #[test]
     fn the_end_of_a_backfill_says_what_is_left_to_do() {
-        assert_eq!(ended("ss", 0), "Backfill of `process`: 2 hours succeeded\n");
+        assert_eq!(ended("ss", 0, Force::Never), "Backfill of `process`: 2 hours succeeded\n");
         assert_eq!(
-            ended("s", 3),
+            ended("s", 3, Force::Never),
             "Backfill of `process`: 1 hour succeeded, 3 had succeeded before\n"
         );
         assert_eq!(
-            ended("sfs--", 1),
+            ended("sfs--", 1, Force::Never),
             "failed: 2013-01-15T01: ValueError: x (a.py:1)\n  log: s3://b/logs/\n  again: \
              pipeline run a.yaml process --param hour=2013-01-15T01\nBackfill of `process`: \
              2 hours succeeded, 1 failed, 1 had succeeded before, 2 not run; the same command \
              runs what has not succeeded\n"
         );
+        let again = ended("s-", 0, Force::Yes);
+        assert_eq!(again, "Backfill of `process`: 1 hour succeeded, 1 not run\n");
     }
 
     #[test]
     fn hundreds_of_failures_fit_on_a_screen() {
-        let said = ended(&"f".repeat(300), 0);
+        let said = ended(&"f".repeat(300), 0, Force::Never);
         assert_eq!(said.lines().count(), 3 * TOLD_MAX + 2, "{said}");
         assert!(said.contains("failed as well: 2013-01-15T20..2013-01-27T11\n"), "{said}");
     }
