@@ -26,7 +26,7 @@ pub fn status(desired: &Desired, place: &Place, status: &Status, style: Style) -
     let rows: Vec<_> = jobs.chain(resources).collect();
     if status.is_bare() {
         let file = desired.file.display();
-        let _ = writeln!(out, "Nothing is there yet: `pipeline apply {file}` makes it");
+        let _ = writeln!(out, "Nothing is there: `pipeline apply {file}` makes it");
         return out;
     }
     let (mut first, rest): (Vec<_>, Vec<_>) =

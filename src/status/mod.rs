@@ -175,10 +175,11 @@ impl Status {
         resources.chain(jobs).filter(|one| *one == health).count()
     }
 
-    /// Nothing of it is there yet, and nothing ever ran.
+    /// Nothing of it is there, nothing ever ran, and nothing went wrong.
     pub fn is_bare(&self) -> bool {
         let bare = |one: &Resource| {
-            matches!(one.exists, Existence::Absent | Existence::Dormant) && one.readings.is_empty()
+            matches!(one.exists, Existence::Absent | Existence::Dormant)
+                && one.health == Health::Good
         };
         self.resources.iter().all(bare) && self.jobs.iter().all(|job| job.last == Ok(None))
     }

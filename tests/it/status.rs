@@ -189,14 +189,19 @@ async fn a_job_that_failed_is_bad_and_a_cluster_that_is_not_needed_is_dormant() 
 }
 
 #[tokio::test]
-async fn before_the_first_apply_there_is_one_line() {
+async fn before_the_first_apply_and_after_a_destroy_there_is_one_line() {
     let mut world = World::default();
     for name in ["shop-events", "shop-spark", "shop-late"] {
         world.sights.insert(name, Ok(Sight::Absent(Vec::new())));
     }
     let told = "shop (default) in account 123456789012, region eu-west-1\n\n\
-                Nothing is there yet: `pipeline apply shop.yaml` makes it\n";
+                Nothing is there: `pipeline apply shop.yaml` makes it\n";
     assert_eq!(text(&world).await, told);
+    let last = Reading::text("last", "j-1: ended just now: terminated on request");
+    world.sights.insert("shop-spark", Ok(Sight::Absent(vec![last.clone()])));
+    assert_eq!(text(&world).await, told);
+    world.sights.insert("shop-spark", Ok(Sight::Absent(vec![last.health(Health::Bad)])));
+    assert!(text(&world).await.contains("bad   spark"), "how a cluster failed is told");
 }
 
 #[tokio::test]

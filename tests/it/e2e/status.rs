@@ -30,7 +30,7 @@ const WATCHING: &str = "  late:
 fn a_job_and_its_cluster_show_and_a_failure_comes_first() {
     let project = Project::small("status");
     let status = "status blueprint.yaml --local";
-    let bare = "Nothing is there yet: `pipeline apply blueprint.yaml` makes it";
+    let bare = "Nothing is there: `pipeline apply blueprint.yaml` makes it";
     project.run(status).code(0).answers(&["status (default) in account 000000000000", bare]);
 
     project.apply().code(0);
