@@ -280,9 +280,21 @@ def anomalies(accepted, figures):
     return accepted.select(*FIELDS, z_score.alias("z_score")).where(F.abs("z_score") > Z_LIMIT + Z_ROUNDING)
 
 
-def one_file(frame, order):
+def failed_lines(checked, status, broken=()):
+    """The lines of a status with their reasons, and the broken objects among them."""
+    failed = checked.where(F.col("status") == status).select("line", "reason")
+    if not broken:
+        return failed
+    return failed.union(checked.sparkSession.createDataFrame(sorted(broken.items()), failed.schema))
+
+
+def write_one_file(hour, frame, order, base, name):
     """As one partition, in order: the same input gives the same file. (coalesce(1) would filter in one task as well.)"""
-    return frame.repartition(1).sortWithinPartitions(*order).write.mode("overwrite")
+    writer = frame.repartition(1).sortWithinPartitions(*order).write.mode("overwrite")
+    if name:
+        writer.parquet(place(base, hour) + name, compression="snappy")
+    else:
+        writer.json(place(base, hour))
 
 
 def check_hour(spark, args, hour):
@@ -330,21 +342,18 @@ def process_hour(spark, args, hour):
         if counts["read"] != ends:
             raise JobError("hour={}: {} lines read but {} accounted for; nothing written".format(hour, counts["read"], ends))
 
-        for status, base in [("dead_letter", args.dead_letter), ("rejected", args.errors)]:
-            failed = checked.where(F.col("status") == status).select("line", "reason")
-            if broken and status == "dead_letter":
-                failed = failed.union(spark.createDataFrame(sorted(broken.items()), failed.schema))
-            one_file(failed, ["line"]).json(place(base, hour))
-        far = anomalies(accepted, figures).persist()
-        for name, frame, order in [
-            ("user-activity", user_activity(accepted), ["user_id"]),
-            ("hourly-trends", hourly_trends(spark, hour, figures), ["hour"]),
-            ("anomalies", far, ["event_id"]),
-        ]:
-            one_file(frame, order).parquet(place(args.output, hour) + name, compression="snappy")
+        far = anomalies(accepted, figures)
+        writes = [
+            (user_activity(accepted), ["user_id"], args.output, "user-activity"),
+            (hourly_trends(spark, hour, figures), ["hour"], args.output, "hourly-trends"),
+            (far, ["event_id"], args.output, "anomalies"),
+            (failed_lines(checked, "rejected"), ["line"], args.errors, ""),
+            (failed_lines(checked, "dead_letter", broken), ["line"], args.dead_letter, ""),
+        ]
+        with ThreadPoolExecutor(len(writes)) as pool:  # most of a write is waiting: for S3, or for one task
+            list(pool.map(lambda write: write_one_file(hour, *write), writes))
         counts["anomalies"] = far.count()
         counts["broken_objects"] = len(broken)
-        far.unpersist()
         return counts
     finally:
         accepted.unpersist()
@@ -359,6 +368,7 @@ def process_hour(spark, args, hour):
 
 CHUNK = 64 * 1024  # what decoders keep back at most when they fail
 TAIL = 1024 * 1024
+SKIP = 1 << 30  # Hadoop's decoders count what they skip with 32 bits
 TAIL_MAX = 64 * TAIL  # no record is that long
 
 
@@ -442,7 +452,8 @@ def read_rest(spark, file, until):
     back = min(until, TAIL)
     while True:
         with closing(codec_of(spark, file).createInputStream(open_file(spark, file))) as stream:
-            spark._jvm.org.apache.hadoop.io.IOUtils.skipFully(stream, until - back)
+            for at in range(0, until - back, SKIP):
+                spark._jvm.org.apache.hadoop.io.IOUtils.skipFully(stream, min(SKIP, until - back - at))
             read = bytes(stream.readNBytes(back))
             # A last \r may be half of a line break: Spark waits for what follows.
             start = max(read.rfind(b"\n"), read.rfind(b"\r", 0, len(read) - 1)) + 1

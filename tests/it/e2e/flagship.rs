@@ -1,8 +1,12 @@
 //! The flagship: from nothing to figures in the lake.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::machine::Machine;
 use super::{Ended, Project};
@@ -40,6 +44,12 @@ fn compare(project: &Project<'_>, bucket: &str, hours: &str) {
     assert!(compared.contains("0 differences"), "{compared}");
 }
 
+fn packed(text: &str) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(text.as_bytes()).expect("memory takes it");
+    packer.finish().expect("memory takes it")
+}
+
 #[test]
 fn the_flagship_applies_from_nothing_and_its_figures_are_right() {
     let machine = Machine::start();
@@ -75,12 +85,16 @@ answer(len(steps(id, region='ap-northeast-2')))";
 }
 
 #[test]
-fn running_one_hour_again_replaces_that_hour_and_nothing_else() {
+fn running_one_hour_again_replaces_that_hour_and_broken_objects_fail_none() {
     let machine = Machine::start();
     let project = Project::flagship_on(&machine, "hourly");
     let bucket = "hourly-local-000000000000-ap-northeast-2";
     project.edit("blueprint.yaml", "2013-01-15T10..2013-01-16T04", "2013-01-15T10..2013-01-15T12");
-    project.run(APPLY).code(0).says(&["total hours=3"]);
+    let hour = project.path("data/streaming-data/year=2013/month=01/day=15/hour=12");
+    let whole = packed("{\"event_id\": \"whole\"}\n{\"event_id\": \"cut here");
+    fs::write(hour.join("cut.jsonl.gz"), &whole[..whole.len() - 8]).expect("it can be written");
+    fs::write(hour.join("text.jsonl.gz"), "no gzip").expect("it can be written");
+    project.run(APPLY).code(0).says(&["total hours=3", "broken_objects=2"]);
     let look = format!(
         "found = {{p: objects({bucket:?}, p + '/') for p in ['processed-data', 'error-data', \
          'dead-letter', 'streaming-data']}}\nanswer(found)"
