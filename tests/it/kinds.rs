@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::json_schema;
 
 /// The flagship is read in one sitting.
-const FLAGSHIP_LINES: usize = 250;
+const FLAGSHIP_LINES: usize = 550;
 
 pub fn kinds() -> Vec<&'static dyn Kind> {
     KINDS.iter().map(|driver| *driver as &dyn Kind).collect()
