@@ -12,6 +12,9 @@ use crate::kind::place::{ID_TAG, OWNER_TAG};
 
 use super::{Aws, During};
 
+/// How the keys of tags begin that only this program writes.
+const OURS: &str = "pipeline:";
+
 type Tags = BTreeMap<String, String>;
 
 /// The owner's resources as they were when first listed, and the tags that each should have.
@@ -48,7 +51,12 @@ impl Aws {
         }
         let listing = self.listed().await.ok()?;
         let (_, tags) = listing.iter().find(|(listed, _)| listed == arn)?;
-        (hopes.get(tags.get(ID_TAG)?) == Some(tags)).then(|| tags.clone())
+        // A note of our own, such as a key's name, is nobody's wish.
+        let wished = |(key, _): &(&String, &String)| {
+            !key.starts_with(OURS) || [OWNER_TAG, ID_TAG].contains(&key.as_str())
+        };
+        let hoped = hopes.get(tags.get(ID_TAG)?)?;
+        tags.iter().filter(wished).eq(hoped).then(|| tags.clone())
     }
 
     /// One listing for all services that the tagging API covers.
