@@ -16,6 +16,7 @@ mod properties;
 mod python;
 mod random;
 mod report;
+mod spark;
 mod specimens;
 mod status;
 mod tidy;
