@@ -98,7 +98,7 @@ impl Resource for CloudwatchDashboard {
     }
 
     /// The tagging API lists what has no region in one region of each partition, and the account's
-    /// rules may close that region to us: then a dashboard that strayed is not found.
+    /// rules or the network may close that region to us: then a dashboard that strayed is not found.
     async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
         let home = home(&aws.place.partition);
         if home.is_none_or(|home| home == aws.place.region) {
@@ -106,6 +106,7 @@ impl Resource for CloudwatchDashboard {
         }
         let config = tagging::config::Builder::from(&aws.config)
             .region(home.map(tagging::config::Region::new))
+            .retry_config(tagging::config::retry::RetryConfig::standard().with_max_attempts(2))
             .build();
         let ours = tagging::types::TagFilter::builder().key(OWNER_TAG).values(&aws.place.owner.0);
         let pages = tagging::Client::from_conf(config)
@@ -115,7 +116,7 @@ impl Resource for CloudwatchDashboard {
             .into_paginator();
         let found: Result<Vec<_>, _> = pages.items().send().try_collect().await;
         match found.during("tag:GetResources") {
-            Err(fault) if fault.class == Class::Denied => Ok(Vec::new()),
+            Err(fault) if [Class::Denied, Class::Lost].contains(&fault.class) => Ok(Vec::new()),
             found => Ok(found?.iter().filter_map(stray).collect()),
         }
     }
