@@ -13,7 +13,7 @@ use crate::report::style::Style;
 use crate::report::{ending, say};
 
 use super::args::{Account, Source};
-use super::input::Input;
+use super::input::{Input, warn};
 use super::outcome::{Error, Exit};
 
 /// A blueprint, and the account and region that it is about.
@@ -29,9 +29,16 @@ impl Session {
         Self::of(input, account).await
     }
 
+    /// The same for a command that is about the blueprint itself: its warnings are told first.
+    pub async fn warned(source: &Source, account: &Account) -> Result<Self, Error> {
+        let input = Input::read(source, account.region.clone(), account.local)?;
+        warn(&input.load(None)?);
+        Self::of(input, account).await
+    }
+
     /// The blueprint is read before anything is called, and again where it asks for its account.
     pub async fn of(input: Input, account: &Account) -> Result<Self, Error> {
-        let offline = input.load_and_warn(None)?.desired;
+        let offline = input.load(None)?.desired;
         let aws = Aws::connect(&target(account, &offline.region)?, offline.owner.clone()).await?;
         let asks = input.text.contains("${account}") || input.text.contains("${partition}");
         let desired = if asks { input.load(Some(&aws.place.account))?.desired } else { offline };

@@ -30,7 +30,7 @@ pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
         Some(saved) => {
             (Session::of(saved.blueprint.clone(), &command.account).await?, saved.choice.clone())
         }
-        None => (Session::open(&command.source, &command.account).await?, command.scope.choice()),
+        None => (Session::warned(&command.source, &command.account).await?, command.scope.choice()),
     };
     let planned = make(&session, &choice, args).await?;
     if let Some(saved) = &saved {

@@ -54,15 +54,13 @@ impl Input {
         };
         load(&self.file, &self.text, &choice, &kinds()).map_err(Error::Blueprint)
     }
+}
 
-    /// The same, and its warnings told.
-    pub fn load_and_warn(&self, account: Option<&str>) -> Result<Loaded, Error> {
-        let loaded = self.load(account)?;
-        for warning in &loaded.warnings {
-            say(&warning.to_string());
-            say("");
-        }
-        Ok(loaded)
+/// Tells what is not wrong and may not be meant.
+pub fn warn(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        say(&warning.to_string());
+        say("");
     }
 }
 

@@ -31,6 +31,10 @@ pub async fn run(command: &Run, args: &Args) -> Result<Exit, Error> {
     let session = Session::open(&command.source, &command.account).await?;
     let style = args.style();
     let chosen = chosen(&session.desired, command)?;
+    if chosen.is_empty() {
+        say(&idle(&session.desired));
+        return Ok(Exit::Done);
+    }
     let known = ready(&session, &chosen, style).await?;
     let progress = Progress::new(stderr().is_terminal(), style);
     let apply = ApplyRun {
@@ -105,6 +109,17 @@ pub fn chosen(desired: &Desired, command: &Run) -> Result<BTreeSet<Id>, Error> {
         }
     }
     Ok(chosen)
+}
+
+/// Why there is nothing to run where no job is named.
+fn idle(desired: &Desired) -> String {
+    let jobs: Vec<_> = desired.jobs.keys().map(|id| format!("`{id}`")).collect();
+    match jobs.is_empty() {
+        true => "Nothing to run: the blueprint has no jobs".into(),
+        false => {
+            format!("Nothing to run: all jobs are `when: manual`; name one: {}", jobs.join(", "))
+        }
+    }
 }
 
 /// What must stand as the blueprint says before these jobs run.

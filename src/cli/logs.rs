@@ -23,7 +23,8 @@ pub async fn run(command: &Logs, _args: &Args) -> Result<Exit, Error> {
         log.ok_or_else(|| Error::Other("its cluster keeps no logs: set `log_uri`".into()))?;
     let word = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
     say(&format!("step {} on {}: {}", word("step"), word("cluster"), word("state")));
-    for file in ["stdout.gz", "stderr.gz"] {
+    // The answer comes last, so that it is what a terminal shows: Spark says much beside it.
+    for file in ["stderr.gz", "stdout.gz"] {
         let object = Object { bucket: bucket.to_owned(), key: format!("{key}{file}") };
         let Some(content) = session.aws.read(&object).await? else {
             say(&format!("{object} is not there yet"));

@@ -27,7 +27,7 @@ pub struct Planned {
 }
 
 pub async fn run(command: &Plan, args: &Args) -> Result<Exit, Error> {
-    let mut session = Session::open(&command.source, &command.account).await?;
+    let mut session = Session::warned(&command.source, &command.account).await?;
     session.aws.hope(session.desired.tags());
     let choice = command.scope.choice();
     let planned = make(&session, &choice, args).await?;

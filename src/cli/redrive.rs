@@ -49,7 +49,7 @@ pub async fn run(command: &Redrive, args: &Args) -> Result<Exit, Error> {
     if under_way {
         say("they are being moved already");
     } else if held.waiting == 0 {
-        answer(&format!("Moved: nothing, there is nothing to move in `{}`\n", route.from));
+        answer(&format!("Nothing to move in `{}`\n", route.from));
         return Ok(Exit::Done);
     } else {
         confirm(&question(&route, held), &session, &command.consent)?;

@@ -4,11 +4,14 @@ use std::fmt::Write;
 
 use crate::blueprint::Desired;
 use crate::kind::Place;
-use crate::status::reading::{Health, Reading, Value};
+use crate::status::reading::{Health, RUNNING, Reading, Value, WAITING};
 use crate::status::{Existence, Job, Resource, Run, Status};
 
 use super::style::Style;
 use super::{ending, title};
+
+/// Steps that are named; of more there is only their number.
+const NAMED_MAX: usize = 3;
 
 /// A thing that is told of in a line, and what is told below it.
 struct Row {
@@ -73,14 +76,69 @@ fn resource(resource: &Resource, now: i64) -> Row {
             vec![format!("cannot be looked at: {fault}")]
         }
     };
-    for reading in &resource.readings {
-        match reading.what {
-            "reason" => below.push(said(reading, now)),
-            _ => words.push(said(reading, now)),
+    let mut readings = resource.readings.iter().filter(|one| !is_step(one)).peekable();
+    while let Some(reading) = readings.next() {
+        if reading.what == "reason" {
+            below.push(said(reading, now));
+            continue;
+        }
+        let next = readings.peek().map(|next| span(next.what));
+        let told = said(reading, now);
+        // What was counted within the same time says so once.
+        match span(reading.what) {
+            Some(span) if next == Some(Some(span)) => {
+                words.push(told.trim_end_matches(span).to_owned());
+            }
+            _ => words.push(told),
         }
     }
+    let number = |what| resource.readings.iter().filter(|one| one.what == what).count();
+    words.extend(steps(number(RUNNING), number(WAITING)));
     let (id, told) = (resource.id.to_string(), words.join(", "));
     Row { health: resource.health, id, kind: resource.kind, told, below }
+}
+
+fn is_step(reading: &Reading) -> bool {
+    [RUNNING, WAITING].contains(&reading.what)
+}
+
+/// ` in 1 h`: within which time something was counted.
+fn span(what: &str) -> Option<&str> {
+    what.rfind(" in ").map(|at| &what[at..]).filter(|span| span.contains(char::is_numeric))
+}
+
+/// `1 step runs, 17 wait`: which ones is told of their jobs.
+fn steps(running: usize, waiting: usize) -> Option<String> {
+    let does = |number: usize, verb: &str| match number {
+        0 => None,
+        1 => Some(format!("1 step {verb}s")),
+        _ => Some(format!("{number} steps {verb}")),
+    };
+    match (does(running, "run"), wait(waiting)) {
+        (Some(run), Some(wait)) => Some(format!("{run}, {wait}")),
+        (run, _) => run.or_else(|| does(waiting, "wait")),
+    }
+}
+
+/// `17 wait`.
+fn wait(number: usize) -> Option<String> {
+    match number {
+        0 => None,
+        1 => Some("1 waits".into()),
+        _ => Some(format!("{number} wait")),
+    }
+}
+
+/// `runs now: process#a, process#b and 2 more`.
+fn runs_now(names: &[String]) -> Option<String> {
+    let named = names.get(..NAMED_MAX).unwrap_or(names).join(", ");
+    match names.len() {
+        0 => None,
+        number if number > NAMED_MAX => {
+            Some(format!("runs now: {named} and {} more", number - NAMED_MAX))
+        }
+        _ => Some(format!("runs now: {named}")),
+    }
 }
 
 /// `ALARM`, `for 12m`, `3 visible`, `idle 4m`.
@@ -90,19 +148,28 @@ fn said(reading: &Reading, now: i64) -> String {
         ("last", Value::Text(text)) => format!("the last one, {text}"),
         ("since", Value::At(at)) => format!("for {}", length(now - at)),
         (what, Value::Text(text)) => format!("{what} {text}"),
-        (what, Value::Count(number)) => format!("{number} {what}"),
+        (what, Value::Count(number)) => counted(*number, what),
         (what, Value::Seconds(seconds)) => format!("{what} {}", length(seconds.cast_signed())),
         (what, Value::At(at)) => format!("{what} {} ago", length(now - at)),
+    }
+}
+
+/// `2 shards`, `1 shard`, `1 record in 5 min`: its first word is what is counted.
+fn counted(number: u64, what: &str) -> String {
+    let (word, rest) = what.split_at(what.find(' ').unwrap_or(what.len()));
+    match word.strip_suffix('s') {
+        Some(one) if number == 1 => format!("1 {one}{rest}"),
+        _ => format!("{number} {what}"),
     }
 }
 
 fn job(job: &Job, desired: &Desired, now: i64) -> Row {
     let mut words = Vec::new();
     let mut below = Vec::new();
-    for (steps, what) in [(&job.running, "runs now"), (&job.waiting, "waits for its turn")] {
-        if !steps.is_empty() {
-            words.push(format!("{what}: {}", steps.join(", ")));
-        }
+    let now_and_next = [runs_now(&job.running), wait(job.waiting.len())];
+    let now_and_next: Vec<_> = now_and_next.into_iter().flatten().collect();
+    if !now_and_next.is_empty() {
+        words.push(now_and_next.join(", "));
     }
     match &job.last {
         Ok(Some(run)) => {
@@ -149,7 +216,7 @@ fn summary(status: &Status) -> String {
         (Health::Bad, "bad"),
         (Health::Attention, "to look at"),
         (Health::Unknown, "not known"),
-        (Health::Good, "good"),
+        (Health::Good, "ok"),
     ];
     let counts = words.map(|(health, word)| (status.count(health), word));
     let told = counts.iter().filter(|(count, _)| *count > 0);

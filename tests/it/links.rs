@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pipeline::blueprint::load::{Choice, load};
+
+use crate::bad::kinds;
 use crate::kinds::root;
 
 /// The pages that people read.
@@ -42,6 +45,25 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(wrong.is_empty(), "links that lead nowhere:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_alarm_of_the_flagship_names_its_runbook() {
+    let file = root().join("blueprints/clickstream.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let loaded = load(&file, &text, &Choice::default(), &kinds());
+    let desired = loaded.unwrap_or_else(|problems| panic!("{}", problems[0])).desired;
+    let index = fs::read_to_string(root().join("docs/runbooks/README.md")).unwrap();
+    let alarms = desired.nodes.iter().filter(|(_, node)| node.kind.name().ends_with("alarm"));
+    let alarms: Vec<_> = alarms.collect();
+    assert!(alarms.len() > 8, "it has {} alarms", alarms.len());
+    for (id, node) in alarms {
+        let page = format!("docs/runbooks/{id}.md");
+        let told = node.spec["description"].as_str().unwrap_or_default();
+        assert!(told.ends_with(&format!("; {page}")), "`{id}` says `{told}` and not `{page}`");
+        assert!(root().join(&page).exists(), "{page} is not there");
+        assert!(index.contains(&format!("({id}.md)")), "the index of runbooks has no {page}");
+    }
 }
 
 fn has_part(page: &Path, part: &str) -> bool {

@@ -10,7 +10,7 @@ use pipeline::cloud::{Boxed, Class, Dated, Fault, Object, Progress, Runner, Work
 use pipeline::kind::Place;
 use pipeline::report::style::Style;
 use pipeline::report::{json, status as report};
-use pipeline::status::reading::{Asked, Health, RUNNING, Reading, Sight, Value, Watch};
+use pipeline::status::reading::{Asked, Health, RUNNING, Reading, Sight, Value, WAITING, Watch};
 use pipeline::status::{Status, status};
 use serde_json::{Value as Json, json};
 
@@ -138,7 +138,8 @@ fn busy() -> World {
     let stream = vec![state("ACTIVE"), Reading::new("shards", Value::Count(2)), records];
     world.sights.insert("shop-events", Ok(Sight::There(stream)));
     let steps = ["process#b2", "other#c3"].map(|step| Reading::text(RUNNING, step));
-    let cluster = [state("RUNNING"), Reading::text("id", "j-1"), since(900)];
+    let created = Reading::new("created", Value::At(NOW - 900));
+    let cluster = [state("RUNNING"), Reading::text("id", "j-1"), created];
     let cluster = cluster.into_iter().chain(steps).collect();
     world.sights.insert("shop-spark", Ok(Sight::There(cluster)));
     let reason = Reading::text("reason", "Threshold Crossed: 1 datapoint [3.0] was over");
@@ -162,11 +163,57 @@ shop (default) in account 123456789012, region eu-west-1
 hour=2013-01-15T10, step s-1 on j-1; 2 inputs done
   ok    report   job               has not run yet
   ok    events   kinesis-stream    ACTIVE, 2 shards, 1200 records in 5 min
-  ok    spark    emr-cluster       RUNNING, id j-1, for 15m, running process#b2, running other#c3
+  ok    spark    emr-cluster       RUNNING, id j-1, created 15m ago, 2 steps run
 
-1 bad, 4 good
+1 bad, 4 ok
 ";
     assert_eq!(text(&busy()).await, told);
+}
+
+#[tokio::test]
+async fn however_many_steps_there_are_it_stays_a_line() {
+    for (running, waiting, job, cluster) in [
+        (0, 1, "1 waits", "1 step waits"),
+        (1, 0, "runs now: process#0", "1 step runs"),
+        (1, 17, "runs now: process#0, 17 wait", "1 step runs, 17 wait"),
+        (3, 1, "runs now: process#0, process#1, process#2, 1 waits", "3 steps run, 1 waits"),
+        (0, 18, "18 wait", "18 steps wait"),
+        (256, 0, "runs now: process#0, process#1, process#2 and 253 more", "256 steps run"),
+    ] {
+        let mut world = busy();
+        world.records.clear();
+        let steps = |what, number: usize| {
+            (0..number).map(move |index| Reading::text(what, format!("process#{index}")))
+        };
+        let steps = steps(RUNNING, running).chain(steps(WAITING, waiting));
+        let state = Reading::text("state", "RUNNING");
+        let sight = Sight::There([state].into_iter().chain(steps).collect());
+        world.sights.insert("shop-spark", Ok(sight));
+        let told = text(&world).await;
+        for line in [
+            format!("ok    process  job               {job}\n"),
+            format!("ok    spark    emr-cluster       RUNNING, {cluster}\n"),
+        ] {
+            assert!(told.contains(&line), "`{line}` is not in:\n{told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_counted_within_the_same_time_says_so_once() {
+    let mut world = busy();
+    let count = |what, number| Reading::new(what, Value::Count(number));
+    let counts = [
+        count("shards", 1),
+        count("runs in 1 h", 1),
+        count("errors in 1 h", 0),
+        count("throttled in 1 h", 1),
+        count("records in 5 min", 2),
+    ];
+    world.sights.insert("shop-events", Ok(Sight::There(counts.into())));
+    let line = "1 shard, 1 run, 0 errors, 1 throttled in 1 h, 2 records in 5 min\n";
+    let told = text(&world).await;
+    assert!(told.contains(line), "`{line}` is not in:\n{told}");
 }
 
 #[tokio::test]
@@ -182,7 +229,7 @@ async fn a_job_that_failed_is_bad_and_a_cluster_that_is_not_needed_is_dormant() 
         "hint: `pipeline logs shop.yaml process` shows why",
         "look  late     cloudwatch-alarm  not there",
         "ok    spark    emr-cluster       dormant; starts when a job runs, the last one, j-1: ended",
-        "1 bad, 1 to look at, 3 good",
+        "1 bad, 1 to look at, 3 ok",
     ] {
         assert!(told.contains(line), "`{line}` is not in:\n{told}");
     }
@@ -216,7 +263,7 @@ async fn what_cannot_be_looked_at_is_told_beside_what_can() {
         "hint: the credentials in use need permission for kinesis:DescribeStreamSummary",
         "?     report   job               its last run cannot be read",
         "ok    spark",
-        "1 bad, 2 not known, 2 good",
+        "1 bad, 2 not known, 2 ok",
     ] {
         assert!(told.contains(line), "`{line}` is not in:\n{told}");
     }

@@ -308,6 +308,8 @@ class Emr:
     @staticmethod
     def _status(step):
         times = {"CreationDateTime": moment(step.sent)}
+        if step.begun:
+            times["StartDateTime"] = moment(step.begun)
         if step.ended:
             times["EndDateTime"] = moment(step.ended)
         failure = {"FailureDetails": {"Reason": "Unknown Error.", "Message": "ValueError: no"}}

@@ -92,8 +92,9 @@ def progress(emr, cluster: str, step: str) -> Progress | None:
             return None
         raise
     times = status.get("Timeline", {})
-    created, ended = times.get("CreationDateTime"), times.get("EndDateTime")
-    seconds = int((ended - created).total_seconds()) if created and ended else 0
+    # How long it ran, not how long it waited for its turn before.
+    started, ended = times.get("StartDateTime"), times.get("EndDateTime")
+    seconds = int((ended - started).total_seconds()) if started and ended else 0
     return Progress(status["State"], _reason(status), seconds, ended.timestamp() if ended else None)
 
 

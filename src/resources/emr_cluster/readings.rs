@@ -46,8 +46,8 @@ fn readings(cluster: &Cluster, steps: &[StepSummary], now: SystemTime) -> Vec<Re
     let mut readings =
         vec![Reading::text("state", word), Reading::text("id", cluster.id().unwrap_or_default())];
     let timeline = status.and_then(|status| status.timeline());
-    let since = timeline.and_then(|timeline| timeline.creation_date_time());
-    readings.extend(since.map(|at| Reading::new("since", Value::At(at.secs()))));
+    let created = timeline.and_then(|timeline| timeline.creation_date_time());
+    readings.extend(created.map(|at| Reading::new("created", Value::At(at.secs()))));
     let of = |wanted: &[StepState], what| {
         let state = |step: &StepSummary| step.status().and_then(|status| status.state()).cloned();
         let wanted = wanted.to_vec();

@@ -27,11 +27,13 @@ pub(super) fn gauges(identity: &Name) -> Vec<Gauge> {
     };
     vec![
         gauge("records delivered in 1 h", "DeliveryToS3.Records", Of::Sum, 3600, whatever),
-        gauge("oldest waiting", "DeliveryToS3.DataFreshness", Of::LatestSeconds, 3600, freshness),
+        // Told while records are delivered, and not of a stream that has none: an old value says
+        // nothing of now, and a new one not whether anything waits still.
+        gauge("latest delay", "DeliveryToS3.DataFreshness", Of::LatestSeconds, FRESH_SECONDS, late),
     ]
 }
 
-fn freshness(seconds: u64) -> Health {
+fn late(seconds: u64) -> Health {
     match seconds {
         0..FRESH_SECONDS => Health::Good,
         FRESH_SECONDS..STALE_SECONDS => Health::Attention,
@@ -73,7 +75,7 @@ mod tests {
             (3600, Health::Bad),
             (90_000, Health::Bad),
         ] {
-            assert_eq!(freshness(seconds), health, "{seconds}");
+            assert_eq!(late(seconds), health, "{seconds}");
         }
     }
 }

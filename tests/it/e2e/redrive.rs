@@ -86,7 +86,7 @@ fn an_empty_queue_is_no_error_and_what_is_no_dead_letter_queue_is() {
     project
         .run(&format!("{redrive} unhandled --local"))
         .code(0)
-        .answers(&["Moved: nothing, there is nothing to move in `unhandled`"]);
+        .answers(&["Nothing to move in `unhandled`"]);
     for (line, says) in [
         ("unhandle", &["has no queue `unhandle`", "hint: did you mean `unhandled`?"][..]),
         ("events", &["`events` is of kind kinesis-stream, not sqs-queue"]),

@@ -38,7 +38,7 @@ fn a_job_and_its_cluster_show_and_a_failure_comes_first() {
         "ok    say    job          completed",
         "on j-",
         "ok    spark  emr-cluster  WAITING, id j-",
-        "2 good",
+        "2 ok",
     ]);
 
     project.write("say.py", "raise ValueError('a bad day')\n");
@@ -47,7 +47,7 @@ fn a_job_and_its_cluster_show_and_a_failure_comes_first() {
         "bad   say    job          failed",
         "hint: `pipeline logs blueprint.yaml say` shows why",
         "ok    spark",
-        "1 bad, 1 good",
+        "1 bad, 1 ok",
     ]);
 }
 
@@ -60,13 +60,13 @@ fn alarms_that_are_off_show_with_their_reasons_and_strays_of_all_sorts_are_delet
     let alarm = "client('cloudwatch').set_alarm_state(AlarmName='NAME-late', StateValue=STATE, \
                  StateReason='three is over one')";
     project.outside(&alarm.replace("STATE", "'OK'"));
-    project.run(status).code(0).answers(&["OK, for", "OK, for", "3 good"]);
+    project.run(status).code(0).answers(&["OK, for", "OK, for", "3 ok"]);
     project.outside(&alarm.replace("STATE", "'ALARM'"));
     project.run(status).code(0).answers(&[
         "bad   late    cloudwatch-alarm            ALARM, for",
         "three is over one",
         "bad   unwell  cloudwatch-composite-alarm  ALARM, for",
-        "ok    events  kinesis-stream              ACTIVE, 1 shards, 0 records in 5 min",
+        "ok    events  kinesis-stream              ACTIVE, 1 shard, 0 records in 5 min",
     ]);
     let document = project.run("status blueprint.yaml --local --format json").code(0);
     let document: Value = serde_json::from_str(&document.out).expect("it is JSON");
