@@ -49,7 +49,9 @@ def copies(folder, number):
     """The flagship several times in one file, under other names, without its job."""
     head, resources = FLAGSHIP.read_text().split("\nresources:\n")
     resources = resources.split("\njobs:\n")[0]
-    ids = re.findall(r"^  (\w+):$", resources, re.M)
+    resources = resources.replace("${process.request}", "the job")
+    resources = resources.replace("code: lambda/", f"code: {FLAGSHIP.parent}/lambda/")
+    ids = re.findall(r"^  (\w+):", resources, re.M)
     head = head.replace("name: clickstream", "name: copies", 1)
     out = re.sub(r"^environments:.*?^tags:", "tags:", head, flags=re.M | re.S)
     out = re.sub(r"^artifacts:.*$", "", out, flags=re.M) + "\nresources:\n"
@@ -58,7 +60,7 @@ def copies(folder, number):
         text = text.replace("clickstream_${var.stage}", f"clickstream_{copy}_${{var.stage}}")
         text = text.replace("/clickstream/", f"/clickstream-{copy}/")
         for id in ids:
-            text = re.sub(rf"^  {id}:$", f"  {id}_{copy}:", text, flags=re.M)
+            text = re.sub(rf"^  {id}:", f"  {id}_{copy}:", text, flags=re.M)
             text = text.replace(f"${{{id}.", f"${{{id}_{copy}.")
         out += text
     file = folder / "copies.yaml"
