@@ -2,7 +2,7 @@
 
 use crate::plan::{Action, Reason, Step};
 
-use super::text::{refused, shown, summary, values};
+use super::text::{differences, refused, shown, summary};
 use super::{Proposal, sign};
 
 /// A comment on a pull request takes 65,536 characters.
@@ -51,10 +51,8 @@ fn details(proposal: &Proposal<'_>, step: &Step) -> String {
         Action::Update(diff) | Action::Replace(Reason::Fields(diff)) => diff
             .0
             .iter()
-            .map(|change| {
-                let (before, after) = values(change);
-                format!("- {}: {before}\n+ {}: {after}\n", change.path, change.path)
-            })
+            .flat_map(differences)
+            .map(|(path, before, after)| format!("- {path}: {before}\n+ {path}: {after}\n"))
             .collect(),
         Action::Create(_) => shown(proposal, step)
             .iter()

@@ -5,6 +5,7 @@ pub mod hours;
 pub mod json;
 pub mod live;
 pub mod markdown;
+mod part;
 pub mod status;
 pub mod style;
 pub mod text;

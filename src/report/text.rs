@@ -9,6 +9,7 @@ use crate::kind::Mark;
 use crate::plan::diff::{Change, Diff, Effect};
 use crate::plan::{Action, Reason, Refusal, Step};
 
+use super::part::parts;
 use super::style::Style;
 use super::{Counts, Proposal, count, sign};
 
@@ -81,17 +82,25 @@ fn one(proposal: &Proposal<'_>, step: &Step, width: usize, style: Style, detail:
 }
 
 fn fields(diff: &Diff, style: Style) -> String {
-    let line = |change: &Change| {
-        let (before, after) = values(change);
-        format!("      {}: {} -> {}\n", change.path, style.bad(&before), style.good(&after))
+    let line = |(path, before, after): (String, String, String)| {
+        format!("      {path}: {} -> {}\n", style.bad(&before), style.good(&after))
     };
-    diff.0.iter().map(line).collect()
+    diff.0.iter().flat_map(differences).map(line).collect()
+}
+
+/// Where a change's two values differ, and how they are shown there.
+pub fn differences(change: &Change) -> Vec<(String, String, String)> {
+    if change.secret {
+        return vec![(change.path.clone(), SECRET.into(), SECRET.into())];
+    }
+    let parts = parts(&change.path, &change.before, &change.after);
+    parts.into_iter().map(|(path, before, after)| (path, show(before), show(after))).collect()
 }
 
 /// Stands for a value that is never shown.
 const SECRET: &str = "(secret)";
 
-/// A change's two values as they are shown.
+/// A change's two values as they are shown whole.
 pub fn values(change: &Change) -> (String, String) {
     if change.secret {
         return (SECRET.into(), SECRET.into());
