@@ -81,14 +81,7 @@ async fn carry_out(
     let exit = if due.is_empty() {
         Exit::Done
     } else {
-        let jobs = Jobs {
-            runner: &session.aws,
-            apply: &run,
-            desired: &session.desired,
-            artifacts: artifacts(session)?,
-            known: report.known.clone(),
-            starting: tokio::sync::Mutex::default(),
-        };
+        let jobs = jobs(session, &run, report.known.clone())?;
         ended(run_jobs(&jobs, &progress, due, &Params::new(), Force::No), &signals, args.style())
             .await
     };
@@ -103,6 +96,22 @@ fn ended_early(report: &Report, signals: &Signals) -> Option<Exit> {
         None if report.stale() => Some(Exit::Moved),
         None => Some(Exit::Failed),
     }
+}
+
+/// The blueprint's jobs, with all that running them needs.
+pub fn jobs<'a>(
+    session: &'a Session,
+    apply: &'a Run<'a>,
+    known: BTreeMap<Id, Outputs>,
+) -> Result<Jobs<'a>, Error> {
+    Ok(Jobs {
+        runner: &session.aws,
+        apply,
+        desired: &session.desired,
+        artifacts: artifacts(session)?,
+        known,
+        starting: tokio::sync::Mutex::default(),
+    })
 }
 
 pub fn artifacts(session: &Session) -> Result<Artifacts, Error> {

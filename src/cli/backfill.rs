@@ -13,12 +13,12 @@ use crate::blueprint::{Desired, Id};
 use crate::jobs::Params;
 use crate::jobs::backfill::{Backfill, HOUR, missing};
 use crate::jobs::hours::{Hour, span};
-use crate::jobs::run::{Force, JobOutcome, Jobs};
+use crate::jobs::run::{Force, JobOutcome};
 use crate::report::hours::{Ended, HoursProgress, backfilled};
 use crate::report::{count, say};
 
 use super::account::Session;
-use super::apply::artifacts;
+use super::apply::{artifacts, jobs};
 use super::args::{Args, Run};
 use super::input::Input;
 use super::jobs::{chosen, ready};
@@ -39,13 +39,12 @@ pub async fn run(command: &Run, from: &str, to: &str, args: &Args) -> Result<Exi
 
     let style = args.style();
     let known = ready(&session, &[id.clone()].into(), style).await?;
-    let artifacts = artifacts(&session)?;
     let params: Params = command.params.iter().cloned().collect();
     let force = if command.backfill.again { Force::Yes } else { Force::Never };
     let due = if force == Force::Yes {
         hours.clone()
     } else {
-        let records = artifacts.records(&session.aws).await?;
+        let records = artifacts(&session)?.records(&session.aws).await?;
         let job = (&id, &session.desired.jobs[&id]);
         missing(job, &known, &params, &hours, &records).map_err(file("read the job's script"))?
     };
@@ -60,14 +59,7 @@ pub async fn run(command: &Run, from: &str, to: &str, args: &Args) -> Result<Exi
         parallel: PARALLEL,
         delete_data: false,
     };
-    let jobs = Jobs {
-        runner: &session.aws,
-        apply: &apply,
-        desired: &session.desired,
-        artifacts,
-        known,
-        starting: tokio::sync::Mutex::default(),
-    };
+    let jobs = jobs(&session, &apply, known)?;
     let outcomes = RefCell::new(BTreeMap::new());
     let backfill = Backfill {
         jobs: &jobs,

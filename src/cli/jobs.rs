@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 
 use crate::apply::{PARALLEL, Run as ApplyRun};
 use crate::blueprint::{Desired, Id, When};
-use crate::jobs::run::{Force, JobOutcome, Jobs, run as run_jobs};
+use crate::jobs::run::{Force, JobOutcome, run as run_jobs};
 use crate::kind::Outputs;
 use crate::plan::known::planned;
 use crate::plan::{Choice, plan};
@@ -18,7 +18,7 @@ use crate::report::style::Style;
 use crate::report::{ending, say, text};
 
 use super::account::Session;
-use super::apply::artifacts;
+use super::apply::jobs;
 use super::args::{Args, Backfill, Run};
 use super::backfill;
 use super::outcome::{Error, Exit};
@@ -44,14 +44,7 @@ pub async fn run(command: &Run, args: &Args) -> Result<Exit, Error> {
         parallel: PARALLEL,
         delete_data: false,
     };
-    let jobs = Jobs {
-        runner: &session.aws,
-        apply: &apply,
-        desired: &session.desired,
-        artifacts: artifacts(&session)?,
-        known,
-        starting: tokio::sync::Mutex::default(),
-    };
+    let jobs = jobs(&session, &apply, known)?;
     let params: BTreeMap<_, _> = command.params.iter().cloned().collect();
     let signals = Signals::new();
     Ok(ended(run_jobs(&jobs, &progress, &chosen, &params, Force::Yes), &signals, style).await)

@@ -18,6 +18,12 @@ _BREACHES = {
     "LessThanThreshold": lambda value, threshold: value < threshold,
     "LessThanOrEqualToThreshold": lambda value, threshold: value <= threshold,
 }
+_WORDS = {
+    "GreaterThanOrEqualToThreshold": "greater than or equal to",
+    "GreaterThanThreshold": "greater than",
+    "LessThanThreshold": "less than",
+    "LessThanOrEqualToThreshold": "less than or equal to",
+}
 _evaluated: dict[str, tuple[dict, str]] = {}
 
 logger = logging.getLogger("alarms")
@@ -67,14 +73,15 @@ def _state(alarm: dict, now: float) -> tuple[str | None, str]:
         values = values[1:]
     found = [None if value is None else breaches(value, threshold) for value in values]
     recent = [one for one in values if one is not None][:wanted]
-    return _judge(found, wanted, most, treat), _reason(alarm, recent, threshold)
+    state = _judge(found, wanted, most, treat)
+    return state, _reason(alarm, recent, threshold, "" if state == "ALARM" else "not ")
 
 
-def _reason(alarm: dict, recent: list[float], threshold: float) -> str:
+def _reason(alarm: dict, recent: list[float], threshold: float, crossed: str) -> str:
     if not recent:
         return "Unchecked: no datapoints were received for the last periods"
-    told = f"{len(recent)} datapoint{'s' if len(recent) > 1 else ''} {recent}"
-    return f"Threshold Crossed: {told} and the threshold ({threshold}), by {alarm['ComparisonOperator']}"
+    told = f"{len(recent)} datapoints {recent} were" if len(recent) > 1 else f"1 datapoint {recent} was"
+    return f"Threshold Crossed: {told} {crossed}{_WORDS[alarm['ComparisonOperator']]} the threshold ({threshold})."
 
 
 def _judge(found: list[bool | None], wanted: int, most: int, treat: str) -> str | None:

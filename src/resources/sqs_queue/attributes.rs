@@ -218,13 +218,7 @@ fn read_redrive_allow(text: &str) -> Result<RedriveAllow, Fault> {
 mod tests {
     use super::*;
     use crate::plan::diff::diff;
-
-    fn queue(fields: Value) -> SqsQueue {
-        let mut spec = json!({"name": "q"});
-        let fields = fields.as_object().expect("fields").clone();
-        spec.as_object_mut().expect("an object").extend(fields);
-        serde_json::from_value(spec).expect("a queue")
-    }
+    use crate::resources::sqs_queue::tests::queue;
 
     fn told(pairs: &[(&str, &str)]) -> Attributes {
         pairs.iter().map(|(name, text)| (Attribute::from(*name), (*text).to_owned())).collect()

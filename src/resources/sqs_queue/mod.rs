@@ -343,7 +343,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn queue(fields: Value) -> SqsQueue {
+    pub(super) fn queue(fields: Value) -> SqsQueue {
         let mut spec = json!({"name": "q"});
         let fields = fields.as_object().expect("fields").clone();
         spec.as_object_mut().expect("an object").extend(fields);
