@@ -1,4 +1,4 @@
-"""Moving what is in a dead-letter queue, which ministack does not know.
+"""Dead-letter queues: whose they are, and moving what is in them, neither of which ministack can tell or do.
 
 AWS moves in the background, one task a queue at a time. A message goes to the queue that is asked for, or else to the
 one that it came from; a task that does not know where a message came from fails.
@@ -26,8 +26,20 @@ def _queue(arn: str, what: str) -> dict:
 
 
 def _is_dead_letter_queue(arn: str) -> bool:
-    policies = (queue["attributes"].get("RedrivePolicy") or "{}" for _, queue in sqs._queues.all_items())
-    return any(json.loads(policy).get("deadLetterTargetArn") == arn for policy in policies)
+    return any(_dead_letters_of(queue) == arn for _, queue in sqs._queues.all_items())
+
+
+def _dead_letters_of(queue: dict) -> str | None:
+    return json.loads(queue["attributes"].get("RedrivePolicy") or "{}").get("deadLetterTargetArn")
+
+
+def _sources(data: dict, url: str) -> dict:
+    arn = sqs._get_q(url, "sqs:ListDeadLetterSourceQueues")["attributes"]["QueueArn"]
+    found = [source for source, queue in sqs._queues.items() if _dead_letters_of(queue) == arn]
+    first = int(data.get("NextToken") or 0)
+    last = first + int(data.get("MaxResults") or 1000)
+    more = {"NextToken": str(last)} if data.get("MaxResults") and last < len(found) else {}
+    return {"queueUrls": found[first:last], **more}
 
 
 def _current(arn: str) -> list[dict]:
@@ -130,5 +142,10 @@ def _cancel(data: dict, _url: str) -> dict:
 
 
 sqs._HANDLERS.update(
-    {"StartMessageMoveTask": _start, "ListMessageMoveTasks": _list, "CancelMessageMoveTask": _cancel}
+    {
+        "ListDeadLetterSourceQueues": _sources,
+        "StartMessageMoveTask": _start,
+        "ListMessageMoveTasks": _list,
+        "CancelMessageMoveTask": _cancel,
+    }
 )
