@@ -7,15 +7,20 @@ use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::Value;
 
 use super::machine::Machine;
 use super::{Ended, Project};
 
 const APPLY: &str = "apply blueprint.yaml --local --yes";
 
-/// Compares what is in the lake with what `figures.py` works out without Spark.
-fn compare(project: &Project<'_>, bucket: &str, hours: &str) {
+/// Compares what is in the lake with what `figures.py` works out without Spark from
+/// `data/streaming-data`; returns that.
+pub fn compare(project: &Project<'_>, bucket: &str, hours: &str) -> Value {
     let folder = project.path("lake");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("it can be removed");
+    }
     let places = r#"["processed-data/", "error-data/", "dead-letter/"]"#;
     let to = folder.display();
     project.outside(&format!("download({bucket:?}, {places}, {:?})", to.to_string()));
@@ -29,8 +34,8 @@ fn compare(project: &Project<'_>, bucket: &str, hours: &str) {
     figures.arg("--blueprint").arg(project.path("blueprint.yaml"));
     figures.arg("--uri").arg(format!("s3://{bucket}/streaming-data")).arg("--input");
     let expected = project.path("figures.json");
-    fs::write(&expected, done(figures.arg(project.path("data/streaming-data"))))
-        .expect("it can be written");
+    let worked_out = done(figures.arg(project.path("data/streaming-data")));
+    fs::write(&expected, &worked_out).expect("it can be written");
     let mut compare = project.machine.python();
     compare.arg("-B").arg(spark.join("compare.py")).arg("--expected").arg(expected);
     for (flag, place) in [
@@ -41,7 +46,8 @@ fn compare(project: &Project<'_>, bucket: &str, hours: &str) {
         compare.arg(flag).arg(folder.join(place));
     }
     let compared = done(&mut compare);
-    assert!(compared.contains("0 differences"), "{compared}");
+    assert!(compared.contains(": 0 differences"), "{compared}");
+    serde_json::from_str(&worked_out).expect("it is JSON")
 }
 
 fn packed(text: &str) -> Vec<u8> {
@@ -62,11 +68,11 @@ fn the_flagship_applies_from_nothing_and_its_figures_are_right() {
             &format!("results = s3://{bucket}/processed-data/"),
             "stream = arn:aws:kinesis:ap-northeast-2:000000000000:stream/flagship-local-events",
         ])
-        .says(&["Plan: 16 to create, 1 job to run; 1 unchanged", "Applied: 16 changed"])
+        .says(&["Plan: 31 to create, 1 job to run; 1 unchanged", "Applied: 31 changed"])
         .says(&["process | total hours=19 read=894 accepted=881", "succeeded: job `process`"]);
     compare(&project, bucket, "2013-01-15T10..2013-01-16T04");
 
-    project.plan().code(0).answers(&["Nothing to do: 17 resources as the blueprint says"]);
+    project.plan().code(0).answers(&["Nothing to do: 32 resources as the blueprint says"]);
     let steps = "[id] = clusters('NAME-local-spark', region='ap-northeast-2')
 answer(len(steps(id, region='ap-northeast-2')))";
     assert_eq!(project.outside(steps), 1);
@@ -81,7 +87,7 @@ answer(len(steps(id, region='ap-northeast-2')))";
     project
         .run("destroy blueprint.yaml --local --yes --delete-data")
         .code(0)
-        .says(&["spark: gone", "Destroyed: 17 resources gone"]);
+        .says(&["spark: gone", "Destroyed: 32 resources gone"]);
 }
 
 #[test]

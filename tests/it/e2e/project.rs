@@ -71,12 +71,12 @@ impl<'m> Project<'m> {
         Self::on(machine, name, SMALL)
     }
 
-    /// The flagship under another name, with its job and its data beside it.
+    /// The flagship under another name, with its job, its function and its data beside it.
     pub fn flagship_on(machine: &'m Machine, name: &'static str) -> Self {
         let blueprints = Path::new(env!("CARGO_MANIFEST_DIR")).join("blueprints");
         let text = fs::read_to_string(blueprints.join("clickstream.yaml")).expect("it is there");
         let project = Self::on(machine, name, &text.replace("clickstream", "NAME"));
-        for folder in ["jobs", "data"] {
+        for folder in ["jobs", "lambda", "data"] {
             let mut copy = Command::new("cp");
             copy.arg("-r").arg(blueprints.join(folder)).arg(project.path(""));
             assert!(copy.status().expect("cp runs").success());
