@@ -88,4 +88,4 @@ def reset() -> None:
     emr_life.stop_everything()
     CLUSTERS.clear()
     SECURITY_CONFIGURATIONS.clear()
-    CLOCK.ahead = 0.0
+    CLOCK.reset()

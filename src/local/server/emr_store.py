@@ -35,10 +35,22 @@ class Clock:
     """Wall time plus what tests have advanced it by: the time of clusters, of metrics and of alarms."""
 
     def __init__(self):
+        self.reset()
+
+    def reset(self) -> None:
         self.ahead = 0.0
+        self._leaps: list[tuple[float, float]] = []
+
+    def advance(self, seconds: float) -> None:
+        self._leaps.append((time.time(), seconds))
+        self.ahead += seconds
 
     def now(self) -> float:
         return time.time() + self.ahead
+
+    def since(self, moment: float) -> float:
+        """Seconds from a moment of the wall's time until now, with those that it was advanced by meanwhile."""
+        return time.time() - moment + sum(seconds for at, seconds in self._leaps if at >= moment)
 
 
 CLOCK = Clock()

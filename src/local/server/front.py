@@ -74,7 +74,7 @@ def _answer(method: str, path: str, body: dict) -> dict | None:
     if (method, path) == ("GET", "/_local/health"):
         return {**_about, "clusters": sum(cluster.live for cluster in CLUSTERS.values())}
     if path == "/_local/clock" and method in ("GET", "POST"):
-        CLOCK.ahead += float(body.get("advance_seconds") or 0)
+        CLOCK.advance(float(body.get("advance_seconds") or 0))
         emr_life.end_idle_clusters()
         return {"now": CLOCK.now(), "ahead_seconds": CLOCK.ahead}
     if path == "/_local/pace" and method in ("GET", "POST"):

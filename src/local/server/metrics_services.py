@@ -44,7 +44,7 @@ def _queues() -> None:
     for (account, region, _), queue in sqs._queues.all_items():
         waiting, flying, delayed, age = 0, 0, 0, 0.0
         for message in list(queue["messages"]):
-            age = max(age, CLOCK.now() - message["sent_at"])
+            age = max(age, CLOCK.since(message["sent_at"]))
             if message["visible_at"] <= now:
                 waiting += 1
             elif message["receive_count"]:

@@ -7,6 +7,7 @@ use super::machine::Machine;
 
 /// Things that are not ours and look as if they were.
 const LOOKALIKES: &str = r#"
+import io, zipfile
 R = "ap-northeast-2"
 s3, iam, kinesis, kms = client("s3", R), client("iam", R), client("kinesis", R), client("kms", R)
 emr, sns, logs, glue = client("emr", R), client("sns", R), client("logs", R), client("glue", R)
@@ -50,7 +51,27 @@ glue.create_database(DatabaseInput={"Name": "NAME_prod", "Description": "What th
 glue.create_table(DatabaseName="NAME_prod", TableInput={"Name": "user_activity"})
 cloudwatch.put_metric_alarm(AlarmName="NAME-prod-step-failed", MetricName="m", Namespace="n", Period=60,
     EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold", Statistic="Sum", Tags=tags(other))
+sqs, functions = client("sqs", R), client("lambda", R)
+arns = {}
+for name, owner in [("NAME-local-arrivals2", {}), ("NAME-prod-arrivals", other)]:
+    allow = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": "*"}
+    url = sqs.create_queue(QueueName=name, tags=owner, Attributes={"Policy": json.dumps({"Statement": [allow]})})["QueueUrl"]
+    arns[name] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+s3.put_bucket_notification_configuration(Bucket="NAME-local-archive", NotificationConfiguration={"QueueConfigurations": [
+    {"Id": "pipeline announce arrivals", "QueueArn": arns["NAME-local-arrivals2"], "Events": ["s3:ObjectCreated:*"]}]})
+packed = io.BytesIO()
+with zipfile.ZipFile(packed, "w") as zip:
+    zip.writestr("handler.py", "def handler(event, context): pass")
+for name, owner in [("NAME-local-trigger2", {}), ("NAME-prod-trigger", other)]:
+    functions.create_function(FunctionName=name, Runtime="python3.13", Handler="handler.handler", Tags=owner,
+        Role="arn:aws:iam::000000000000:role/NAME-prod-delivery-ap-northeast-2", Code={"ZipFile": packed.getvalue()})
+    functions.get_waiter("function_active_v2").wait(FunctionName=name)
+functions.create_event_source_mapping(FunctionName="NAME-prod-trigger", EventSourceArn=arns["NAME-prod-arrivals"])
+cloudwatch.put_dashboard(DashboardName="NAME-prod", DashboardBody='{"widgets": []}', Tags=tags(other))
+cloudwatch.put_dashboard(DashboardName="NAME-local", DashboardBody='{"widgets": []}')
+cloudwatch.put_composite_alarm(AlarmName="NAME-prod-unwell", AlarmRule="ALARM(NAME-prod-step-failed)", Tags=tags(other))
 wait(lambda: len(clusters("NAME-local-spark", ["WAITING"], R)) == 4)
+wait(lambda: {source["State"] for source in functions.list_event_source_mappings()["EventSourceMappings"]} == {"Enabled"})
 answer(snapshot([R, "eu-west-1"]))
 "#;
 
@@ -104,7 +125,7 @@ fn destroy_leaves_nothing_of_ours_and_everything_else_as_it_was() {
     project
         .run("plan blueprint.yaml --local")
         .code(0)
-        .answers(&["Plan: 1 job to run; 17 unchanged"]);
+        .answers(&["Plan: 1 job to run; 32 unchanged"]);
     project.run(destroy).code(0);
     assert_eq!(snapshot(&project), others);
 }

@@ -45,14 +45,14 @@ def _control(path, body):
     return json.loads(urllib.request.urlopen(request).read())
 
 
-def wait(what, seconds=30):
+def wait(what, seconds=30, pause=0.05):
     """The first true answer of a function that is asked again and again."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = what()
         if found:
             return found
-        time.sleep(0.05)
+        time.sleep(pause)
     raise TimeoutError(f"not within {seconds} s")
 
 
@@ -101,8 +101,10 @@ def snapshot(regions):
             "glue": _glue(region),
             "kinesis": _kinesis(region),
             "kms": _kms(region),
+            "lambda": _lambda(region),
             "logs": _logs(region),
             "messages": _messages(region),
+            "sqs": _sqs(region),
         }
     return found
 
@@ -139,7 +141,8 @@ def _digest(body):
 
 def _settings(s3, bucket):
     found = {}
-    for what in ("tagging", "versioning", "encryption", "policy", "lifecycle_configuration", "public_access_block"):
+    kinds = ("tagging", "versioning", "encryption", "policy", "lifecycle_configuration", "notification_configuration")
+    for what in (*kinds, "public_access_block"):
         method = f"get_bucket_{what}" if what != "public_access_block" else "get_public_access_block"
         try:
             found[what] = _bare(getattr(s3, method)(Bucket=bucket))
@@ -197,6 +200,21 @@ def _kms(region):
     return {"keys": found, "aliases": aliases}
 
 
+def _lambda(region):
+    functions, found = client("lambda", region), {}
+    for function in functions.list_functions()["Functions"]:
+        name = function["FunctionName"]
+        try:
+            policy = functions.get_policy(FunctionName=name)["Policy"]
+        except functions.exceptions.ResourceNotFoundException:
+            policy = None
+        found[name] = [function, functions.list_tags(Resource=function["FunctionArn"])["Tags"], policy]
+    # What a mapping did last is no part of what it is.
+    sources = functions.list_event_source_mappings()["EventSourceMappings"]
+    sources = [{key: value for key, value in one.items() if key != "LastProcessingResult"} for one in sources]
+    return {"functions": found, "sources": sources}
+
+
 def _logs(region):
     logs = client("logs", region)
     groups = logs.describe_log_groups()["logGroups"]
@@ -209,8 +227,11 @@ def _logs(region):
 def _messages(region):
     sns, cloudwatch = client("sns", region), client("cloudwatch", region)
     topics = [topic["TopicArn"] for topic in sns.list_topics()["Topics"]]
+    alarms = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    boards = [board["DashboardName"] for board in cloudwatch.list_dashboards()["DashboardEntries"]]
     return {
-        "alarms": cloudwatch.describe_alarms()["MetricAlarms"],
+        "alarms": alarms["MetricAlarms"] + alarms["CompositeAlarms"],
+        "dashboards": {name: _bare(cloudwatch.get_dashboard(DashboardName=name)) for name in boards},
         "topics": {
             arn: [
                 sns.get_topic_attributes(TopicArn=arn)["Attributes"],
@@ -219,4 +240,15 @@ def _messages(region):
             ]
             for arn in topics
         },
+    }
+
+
+def _sqs(region):
+    sqs = client("sqs", region)
+    return {
+        queue: [
+            sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"],
+            sqs.list_queue_tags(QueueUrl=queue).get("Tags", {}),
+        ]
+        for queue in sqs.list_queues().get("QueueUrls", [])
     }

@@ -57,6 +57,10 @@ fn what_was_given_up_goes_back_whoever_gave_it_up() {
         let project = Project::with(name, BLUEPRINT);
         project.apply().code(0);
         project.outside(FILL);
+        project.run("status blueprint.yaml --local").code(0).answers(&[
+            "look  unhandled  sqs-queue       3 visible, 0 in flight, 0 delayed",
+            "ok    arrivals   sqs-queue       0 visible",
+        ]);
         let line = format!("redrive blueprint.yaml {queue} --local");
         project
             .run(&format!("{line} --show 10"))

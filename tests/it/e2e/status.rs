@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Project;
+use super::machine::Machine;
 
 const WATCHED: &str = "name: NAME
 region: eu-west-1
@@ -87,4 +88,23 @@ fn alarms_that_are_off_show_with_their_reasons_and_strays_of_all_sorts_are_delet
                 for kind in ('MetricAlarms', 'CompositeAlarms')] + \
                 [len(client('cloudwatch').list_dashboards()['DashboardEntries'])])";
     assert_eq!(project.outside(left), json!([0, 0, 0]));
+}
+
+#[test]
+fn a_message_is_as_old_as_it_has_waited_whatever_time_passed_before_it_was_sent() {
+    let machine = Machine::start();
+    let script = "sqs, cloudwatch = client('sqs'), client('cloudwatch')
+queue = sqs.create_queue(QueueName='waiting')['QueueUrl']
+def oldest():
+    points = cloudwatch.get_metric_statistics(
+        Namespace='AWS/SQS', MetricName='ApproximateAgeOfOldestMessage', Period=60, Statistics=['Maximum'],
+        Dimensions=[{'Name': 'QueueName', 'Value': 'waiting'}], StartTime=0, EndTime=4_000_000_000)['Datapoints']
+    return max((point['Maximum'] for point in points), default=0)
+advance(100_000)
+sqs.send_message(QueueUrl=queue, MessageBody='a')
+young = wait(oldest)
+advance(50_000)
+old = wait(lambda: oldest() > 49_999 and oldest())
+answer([young < 50_000, old < 100_000])";
+    assert_eq!(machine.outside(script), json!([true, true]));
 }
