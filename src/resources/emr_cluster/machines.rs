@@ -2,8 +2,8 @@
 
 use super::words::NONE;
 
-/// Families, and the sizes that each has: `large`, and the multiples of `xlarge`. As EC2's API names
-/// them in November 2026, without what EMR has no use for: smaller sizes, whole machines, Macs.
+/// Families, and the sizes that each has: `large`, and the multiples of `xlarge`. As EC2's API
+/// names them in November 2026, without what EMR has no use for: smaller sizes, whole machines.
 const FAMILIES: &[(&str, &str)] = &[
     ("a1 g6f", "large 1 2 4"),
     ("c1 g3s", "1"),
