@@ -22,14 +22,20 @@ struct Row {
     below: Vec<String>,
 }
 
-pub fn status(desired: &Desired, place: &Place, status: &Status, style: Style) -> String {
+/// `other` is another command about the same blueprint, as one would type it: its name, and what it
+/// has besides.
+pub fn status(
+    (desired, place): (&Desired, &Place),
+    status: &Status,
+    style: Style,
+    other: &dyn Fn(&str, &str) -> String,
+) -> String {
     let mut out = format!("{}\n\n", style.name(&title(desired, place)));
     let resources = status.resources.iter().map(|one| resource(one, status.at));
-    let jobs = status.jobs.iter().map(|one| job(one, desired, status.at));
+    let jobs = status.jobs.iter().map(|one| job(one, other, status.at));
     let rows: Vec<_> = jobs.chain(resources).collect();
     if status.is_bare() {
-        let file = desired.file.display();
-        let _ = writeln!(out, "Nothing is there: `pipeline apply {file}` makes it");
+        let _ = writeln!(out, "Nothing is there: `{}` makes it", other("apply", ""));
         return out;
     }
     let (mut first, rest): (Vec<_>, Vec<_>) =
@@ -163,7 +169,7 @@ fn counted(number: u64, what: &str) -> String {
     }
 }
 
-fn job(job: &Job, desired: &Desired, now: i64) -> Row {
+fn job(job: &Job, other: &dyn Fn(&str, &str) -> String, now: i64) -> Row {
     let mut words = Vec::new();
     let mut below = Vec::new();
     let now_and_next = [runs_now(&job.running), wait(job.waiting.len())];
@@ -175,8 +181,7 @@ fn job(job: &Job, desired: &Desired, now: i64) -> Row {
         Ok(Some(run)) => {
             words.push(ran(run, now));
             if run.state != "completed" {
-                let file = desired.file.display();
-                below.push(format!("hint: `pipeline logs {file} {}` shows why", job.id));
+                below.push(format!("hint: `{}` shows why", other("logs", job.id.as_str())));
             }
         }
         Ok(None) if words.is_empty() => words.push("has not run yet".into()),

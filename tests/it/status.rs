@@ -121,7 +121,9 @@ async fn look(world: &World) -> Status {
 
 async fn text(world: &World) -> String {
     let desired = desired();
-    report::status(&desired, &place(&desired), &look(world).await, Style::Plain)
+    let other =
+        |verb: &str, more: &str| format!("pipeline {verb} shop.yaml {more}").trim_end().into();
+    report::status((&desired, &place(&desired)), &look(world).await, Style::Plain, &other)
 }
 
 fn run(state: &str) -> Json {

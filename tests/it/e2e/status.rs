@@ -31,7 +31,7 @@ const WATCHING: &str = "  late:
 fn a_job_and_its_cluster_show_and_a_failure_comes_first() {
     let project = Project::small("status");
     let status = "status blueprint.yaml --local";
-    let bare = "Nothing is there: `pipeline apply blueprint.yaml` makes it";
+    let bare = "Nothing is there: `pipeline apply blueprint.yaml --local` makes it";
     project.run(status).code(0).answers(&["status (default) in account 000000000000", bare]);
 
     project.apply().code(0);
@@ -46,7 +46,7 @@ fn a_job_and_its_cluster_show_and_a_failure_comes_first() {
     project.apply().code(6);
     project.run(status).code(0).answers(&[
         "bad   say    job          failed",
-        "hint: `pipeline logs blueprint.yaml say` shows why",
+        "hint: `pipeline logs blueprint.yaml --local say` shows why",
         "ok    spark",
         "1 bad, 1 ok",
     ]);
