@@ -61,6 +61,13 @@ struct Held {
     sent: Sent,
 }
 
+impl Held {
+    /// How long an answer may take: no longer than the lock counts as held.
+    fn patience(&self) -> Duration {
+        ANSWERED_WITHIN.min(HELD_FOR.saturating_sub(self.sent.ago()))
+    }
+}
+
 /// When something was sent. A machine that slept knows it by one of its clocks only.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
@@ -170,17 +177,17 @@ impl<'a> Lease<'a> {
     pub async fn keep(&self) {
         let mut again = None;
         while self.lost().is_none() {
-            let held = match &*self.state.borrow() {
-                State::Held(held) => Some(held.clone()),
-                _ => None,
-            };
-            let Some(held) = held else {
+            let Some(held) = self.held() else {
                 self.changed.notified().await;
                 continue;
             };
             let next = RENEWED_EVERY.saturating_sub(held.sent.at.elapsed());
             tokio::select! {
-                () = pause(again.take().unwrap_or(next)) => again = self.renew(&held).await,
+                () = pause(again.take().unwrap_or(next)) => {
+                    if self.lost().is_none() {
+                        again = self.renew(&held).await;
+                    }
+                }
                 () = self.changed.notified() => {}
             }
         }
@@ -189,8 +196,8 @@ impl<'a> Lease<'a> {
     /// How soon to try again, if it could not be renewed.
     async fn renew(&self, held: &Held) -> Option<Duration> {
         let sent = Sent::now();
-        let answer = timeout(ANSWERED_WITHIN, self.write(Some(&held.etag))).await;
-        if !matches!(*self.state.borrow(), State::Held(_)) {
+        let answer = timeout(held.patience(), self.write(Some(&held.etag))).await;
+        if self.held().is_none() {
             return None;
         }
         let trouble = match answer {
@@ -198,7 +205,7 @@ impl<'a> Lease<'a> {
                 self.turn_into(State::Held(Held { etag, sent }));
                 return None;
             }
-            Ok(Ok(Put::Raced | Put::NoBucket)) => match self.find_out().await {
+            Ok(Ok(Put::Raced | Put::NoBucket)) => match self.find_out(held).await {
                 Ok(()) => return Some(Duration::ZERO),
                 Err(fault) => fault.to_string(),
             },
@@ -210,11 +217,10 @@ impl<'a> Lease<'a> {
     }
 
     /// The lock is not as we left it: an answer was lost, or the lock is.
-    async fn find_out(&self) -> Result<(), Fault> {
-        let look = timeout(ANSWERED_WITHIN, self.locks.look(&self.home.object)).await;
+    async fn find_out(&self, held: &Held) -> Result<(), Fault> {
+        let look = timeout(held.patience(), self.locks.look(&self.home.object)).await;
         let seen = look.map_err(|_| Fault::new(Class::Lost, "s3:GetObject", SILENCE))??;
-        let State::Held(held) = &*self.state.borrow() else { return Ok(()) };
-        let held = held.clone();
+        let Some(held) = self.held() else { return Ok(()) };
         let loss = match seen {
             None => Loss::Removed,
             Some(seen) => match Lock::read(&seen.content) {
@@ -341,6 +347,13 @@ impl<'a> Lease<'a> {
             me.content()
         };
         self.locks.put(&self.home.object, content, over).await
+    }
+
+    fn held(&self) -> Option<Held> {
+        match &*self.state.borrow() {
+            State::Held(held) => Some(held.clone()),
+            _ => None,
+        }
     }
 
     fn hold(&self, etag: String, sent: Sent) -> Answer {
