@@ -79,7 +79,7 @@ pub enum Verdict {
 pub struct Signs {
     /// Since it was written, by the clock of who keeps it.
     pub age: Option<Duration>,
-    /// For how long it has been seen unchanged, by our own clock. Its holder's clock proves nothing.
+    /// For how long it has been seen unchanged, by our own clock: its holder's proves nothing.
     pub watched: Duration,
     /// The process that wrote it ran on this machine and has ended.
     pub dead: bool,

@@ -19,7 +19,7 @@ fn slow<'m>(name: &'static str) -> Project<'m> {
     let project = Project::small(name);
     project.apply().code(0);
     assert_eq!(project.outside(LOCK), Value::Null, "it is given back");
-    project.write("say.py", "import time\ntime.sleep(8)\nprint('slowly')\n");
+    project.write("say.py", "import time\ntime.sleep(15)\nprint('slowly')\n");
     project
 }
 
