@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -195,6 +196,51 @@ impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/{}", self.bucket, self.key)
     }
+}
+
+/// Objects that only one of several writers gets to write.
+///
+/// Guarantees: a put or a removal is done only if the object is as the writer last saw it. One
+/// whose answer was lost may be told as raced: reading the object tells.
+pub trait Locks {
+    fn look<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<Option<Seen>, Fault>>;
+    /// Takes the place of the version with this ETag, or of nothing.
+    fn put<'a>(
+        &'a self,
+        object: &'a Object,
+        content: Vec<u8>,
+        over: Option<&'a str>,
+    ) -> Boxed<'a, Result<Put, Fault>>;
+    /// Removes the version with this ETag.
+    fn remove<'a>(&'a self, object: &'a Object, etag: &'a str)
+    -> Boxed<'a, Result<Removal, Fault>>;
+    /// Removes every version: before its bucket is deleted, which has to be empty.
+    fn erase<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<(), Fault>>;
+}
+
+/// An object as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub content: Vec<u8>,
+    pub etag: String,
+    /// How long ago it was written, by the clock of who keeps it.
+    pub age: Option<Duration>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    /// The ETag of what was written.
+    Written(String),
+    /// The object is another one by now.
+    Raced,
+    NoBucket,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    Gone,
+    /// The object is another one by now.
+    Raced,
 }
 
 /// A record for a stream.

@@ -5,6 +5,7 @@ pub mod blueprint; // YAML               -> Desired
 pub mod folder; //                          a folder beside the blueprint, as a zip
 pub mod jobs; // Desired + Runner        -> Report
 pub mod kind; //                            what a Desired node knows of its kind
+pub mod lock; //                            one apply or destroy at a time
 pub mod observe; // Desired + Cloud      -> Snapshot
 pub mod plan; // Desired + Snapshot      -> Plan
 pub mod report; // Plan, Event, Report   -> terminal, JSON, Markdown

@@ -6,6 +6,7 @@ pub mod connect;
 mod draft;
 mod emr_steps;
 pub mod fault;
+mod locks;
 pub mod pace;
 mod put_records;
 mod queues;

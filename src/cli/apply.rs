@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::future::Future;
 use std::io::{IsTerminal, Write, stderr, stdin};
+use std::pin::{Pin, pin};
+
+use futures_util::future::{Either, select};
 
 use crate::apply::{Report, Run, apply};
 use crate::blueprint::Id;
@@ -10,16 +14,19 @@ use crate::blueprint::text::fill;
 use crate::jobs::run::{Force, Jobs, run as run_jobs};
 use crate::jobs::{Artifacts, Params};
 use crate::kind::Outputs;
+use crate::lock::guard::Guarded;
+use crate::lock::lease::Lease;
 use crate::plan::Choice;
 use crate::report::live::Progress;
-use crate::report::{answer, ending, say, text};
+use crate::report::{Proposal, answer, ending, say, text};
 
 use super::account::Session;
-use super::args::{Apply, Args, Consent, Doing};
+use super::args::{Apply, Args, Consent};
 use super::jobs::ended;
+use super::lock::{self, until};
 use super::outcome::{Error, Exit, file};
 use super::plan::{Planned, make};
-use super::saved::Saved;
+use super::saved::{Saved, steps};
 use super::signals::Signals;
 
 pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
@@ -41,52 +48,132 @@ pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
     if !planned.plan.refusals.is_empty() {
         return Ok(Exit::Failed);
     }
-    let due: BTreeSet<Id> = proposal.due().map(|(id, _)| id.clone()).collect();
-    let due = if command.no_run { BTreeSet::new() } else { due };
-    if planned.plan.is_noop() && due.is_empty() {
+    if planned.plan.is_noop() && due(&proposal, command).is_empty() {
         outputs(&session, planned.known());
         return Ok(Exit::Done);
     }
     if saved.is_none() {
         confirm("Apply this", &session, &command.doing.consent)?;
     }
-    carry_out(&session, &planned, &choice, &due, &command.doing, args).await
+    let signals = Signals::new();
+    let lease = lock::lease(&session, "apply");
+    let mut stop = pin!(until(&signals, lease.as_ref()));
+    let work = Work {
+        session: &session,
+        saved: saved.as_ref(),
+        choice: &choice,
+        command,
+        args,
+        lease: lease.as_ref(),
+        signals: &signals,
+    };
+    let result = work.locked(planned, stop.as_mut()).await;
+    lock::leave(lease.as_ref(), &signals, result).await
 }
 
-async fn carry_out(
-    session: &Session,
-    planned: &Planned,
-    choice: &Choice,
-    due: &BTreeSet<Id>,
-    doing: &Doing,
-    args: &Args,
-) -> Result<Exit, Error> {
-    let progress = Progress::new(stderr().is_terminal(), args.style());
-    let run = Run {
-        cloud: &session.aws,
-        place: &session.aws.place,
-        reporter: &progress,
-        parallel: doing.parallelism,
-        delete_data: choice.delete_data,
-    };
-    let signals = Signals::new();
-    let report = apply(&run, &planned.plan, &planned.snapshot, signals.stop()).await;
-    let summary = ending::applied(&session.desired, &planned.plan, &report, args.style());
-    if let Some(exit) = ended_early(&report, &signals) {
-        drop(progress);
-        say(&summary);
-        return Ok(exit);
+/// Jobs that this command is to run.
+fn due(proposal: &Proposal<'_>, command: &Apply) -> BTreeSet<Id> {
+    let due = proposal.due().map(|(id, _)| id.clone());
+    if command.no_run { BTreeSet::new() } else { due.collect() }
+}
+
+/// An apply that has been agreed to.
+struct Work<'a> {
+    session: &'a Session,
+    saved: Option<&'a Saved>,
+    choice: &'a Choice,
+    command: &'a Apply,
+    args: &'a Args,
+    lease: Option<&'a Lease<'a>>,
+    signals: &'a Signals,
+}
+
+impl Work<'_> {
+    async fn locked(
+        &self,
+        planned: Planned,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Exit, Error> {
+        let again = match select(stop.as_mut(), pin!(self.enter(planned))).await {
+            Either::Left(_) => return Ok(self.signals.got().unwrap_or(Exit::Failed)),
+            Either::Right((again, _)) => again?,
+        };
+        let due = due(&again.proposal(self.session), self.command);
+        if again.plan.is_noop() && due.is_empty() {
+            outputs(self.session, again.known());
+            return Ok(Exit::Done);
+        }
+        if !again.plan.refusals.is_empty() {
+            return Ok(Exit::Failed);
+        }
+        self.carry_out(&again, &due, stop).await
     }
-    say(&summary);
-    let exit = if due.is_empty() {
-        Exit::Done
-    } else {
-        let jobs = jobs(session, &run, report.known.clone())?;
-        ended(run_jobs(&jobs, &progress, due, &Params::new(), Force::No), &signals, args.style())
-            .await
-    };
-    outputs(session, &report.known);
-    Ok(exit)
+
+    /// Takes the lock where there is one to take, and plans again: others may have been at work
+    /// since the plan was made, and can no longer be.
+    async fn enter(&self, planned: Planned) -> Result<Planned, Error> {
+        let Some(lease) = self.lease else { return Ok(planned) };
+        if !lock::housed(self.session, &planned.snapshot) {
+            return Ok(planned);
+        }
+        let (file, doing) = (&self.command.source.file, &self.command.doing);
+        lock::take(lease, file, doing).await?;
+        let again = make(self.session, self.choice, self.args).await?;
+        if let Some(saved) = self.saved {
+            saved.check(self.session, &again)?;
+        } else if !same(&planned, &again) {
+            let proposal = again.proposal(self.session);
+            let nothing = again.plan.is_noop() && due(&proposal, self.command).is_empty();
+            say("others were at work since the plan was made; now it is this:");
+            say(&text::plan(&proposal, self.args.style(), self.args.detail()));
+            if !nothing && !doing.consent.yes {
+                return Err(Error::Moved("  it is not what you agreed to\n".into()));
+            }
+        }
+        Ok(again)
+    }
+
+    async fn carry_out(
+        &self,
+        planned: &Planned,
+        due: &BTreeSet<Id>,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Exit, Error> {
+        let (session, style) = (self.session, self.args.style());
+        let progress = Progress::new(stderr().is_terminal(), style);
+        let guarded = Guarded { cloud: &session.aws, lease: self.lease };
+        let run = Run {
+            cloud: &guarded,
+            place: &session.aws.place,
+            reporter: &progress,
+            parallel: self.command.doing.parallelism,
+            delete_data: self.choice.delete_data,
+        };
+        let report = apply(&run, &planned.plan, &planned.snapshot, stop.as_mut()).await;
+        let summary = ending::applied(&session.desired, &planned.plan, &report, style);
+        if let Some(exit) = ended_early(&report, self.signals) {
+            drop(progress);
+            say(&summary);
+            return Ok(exit);
+        }
+        say(&summary);
+        let exit = if due.is_empty() {
+            Exit::Done
+        } else {
+            guarded.pass().await?;
+            let jobs = jobs(session, &run, report.known.clone())?;
+            let params = Params::new();
+            let work = run_jobs(&jobs, &progress, due, &params, Force::No);
+            ended(work, stop, self.signals, style).await
+        };
+        outputs(session, &report.known);
+        Ok(exit)
+    }
+}
+
+/// Whether two plans do the same.
+fn same(one: &Planned, other: &Planned) -> bool {
+    steps(one) == steps(other) && one.jobs == other.jobs
 }
 
 fn ended_early(report: &Report, signals: &Signals) -> Option<Exit> {

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, stderr, stdout};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::blueprint::Id;
+use crate::kind::values::duration as written;
 use crate::report::style::Style;
 use crate::report::text::Detail;
 
 /// Provisions AWS data pipelines from YAML blueprints and runs their Spark jobs.
 ///
 /// Exit codes: 0 done or nothing to do; 1 failed; 2 changes present (plan --detailed-exitcode);
-/// 3 the blueprint is wrong; 4 live state moved since the plan; 6 a job failed;
-/// 130 and 143 on SIGINT and SIGTERM.
+/// 3 the blueprint is wrong; 4 live state moved since the plan; 5 somebody else holds the lock;
+/// 6 a job failed; 130 and 143 on SIGINT and SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "pipeline", version, max_term_width = 100)]
 pub struct Args {
@@ -65,6 +67,8 @@ pub enum Command {
     Apply(Apply),
     /// Take everything away
     Destroy(Destroy),
+    /// Remove the lock that an apply or destroy left
+    Unlock(Unlock),
     /// Run jobs now, again or with other parameters
     Run(Run),
     /// Show what is live: clusters, last runs of jobs, alarms, queues, deliveries
@@ -177,6 +181,10 @@ pub struct Doing {
     /// How many resources are worked on at once
     #[arg(long, value_name = "N", default_value_t = crate::apply::PARALLEL, value_parser = some)]
     pub parallelism: usize,
+
+    /// How long to wait while another apply or destroy of this blueprint is under way, as 10m
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub lock_timeout: Duration,
 }
 
 #[derive(Debug, clap::Args)]
@@ -254,6 +262,16 @@ pub struct Destroy {
     /// End clusters although steps are waiting or running there
     #[arg(long)]
     pub cancel_jobs: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Unlock {
+    #[command(flatten)]
+    pub source: Source,
+    #[command(flatten)]
+    pub account: Account,
+    #[command(flatten)]
+    pub consent: Consent,
 }
 
 #[derive(Debug, clap::Args)]
@@ -387,6 +405,11 @@ pub enum Local {
 fn some(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "write a whole number, 1 or more".into())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let length = written::Duration::parse(text)?;
+    Ok(Duration::from_secs(length.seconds))
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -1,11 +1,18 @@
 //! `pipeline destroy`: plan the deletion, confirm, delete in reverse order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::io::{IsTerminal, stderr};
+use std::pin::{Pin, pin};
+
+use futures_util::future::{Either, select};
 
 use crate::apply::{Run, apply};
 use crate::blueprint::Id;
 use crate::cloud::{Cloud, Contents, Objects, Runner};
+use crate::kind::Name;
+use crate::lock::guard::Guarded;
+use crate::lock::lease::Lease;
 use crate::plan::destroy::destroy;
 use crate::plan::{Action, Choice, Plan, Snapshot};
 use crate::report::live::Progress;
@@ -15,58 +22,133 @@ use crate::report::{Proposal, count, ending, say, text};
 use super::account::Session;
 use super::apply::confirm;
 use super::args::{Args, Destroy};
+use super::lock::{self, until};
 use super::outcome::{Error, Exit};
 use super::signals::Signals;
 
 pub async fn run(command: &Destroy, args: &Args) -> Result<Exit, Error> {
     let session = Session::open(&command.source, &command.account).await?;
-    let style = args.style();
-    let snapshot = session.observe(style).await?;
+    let planned = make(&session, command, args).await?;
+    show(&session, &planned.plan, args);
+    if !planned.plan.refusals.is_empty() {
+        return Ok(Exit::Failed);
+    }
+    if planned.plan.is_noop() {
+        return Ok(Exit::Done);
+    }
+    busy(&session, &planned, command.cancel_jobs).await?;
+    lost(&session, &planned.plan, args.style()).await?;
+    confirm("Delete this, for good,", &session, &command.doing.consent)?;
+    let signals = Signals::new();
+    let lease = lock::lease(&session, "destroy");
+    let mut stop = pin!(until(&signals, lease.as_ref()));
+    let work = Work { session: &session, command, args, lease: lease.as_ref(), signals: &signals };
+    let result = work.locked(planned, stop.as_mut()).await;
+    lock::leave(lease.as_ref(), &signals, result).await
+}
+
+/// A plan with what it was made from.
+struct Planned {
+    snapshot: Snapshot,
+    plan: Plan,
+}
+
+async fn make(session: &Session, command: &Destroy, args: &Args) -> Result<Planned, Error> {
+    let snapshot = session.observe(args.style()).await?;
     let targets: BTreeSet<Id> = command.targets.iter().map(Id::new).collect();
     if let Some(id) = targets.iter().find(|id| !session.desired.nodes.contains_key(id)) {
         return Err(Error::Other(format!("the blueprint has no resource `{id}`")));
     }
     let choice = Choice { targets, delete_data: command.delete_data, ..Choice::default() };
     let plan = destroy(&session.desired, &snapshot, &choice);
-    let place = &session.aws.place;
-    let proposal =
-        Proposal { desired: &session.desired, place, plan: &plan, jobs: &BTreeMap::new() };
-    say(&text::plan(&proposal, style, args.detail()));
-    if !plan.refusals.is_empty() {
-        return Ok(Exit::Failed);
+    Ok(Planned { snapshot, plan })
+}
+
+fn show(session: &Session, plan: &Plan, args: &Args) {
+    let (place, jobs) = (&session.aws.place, &BTreeMap::new());
+    let proposal = Proposal { desired: &session.desired, place, plan, jobs };
+    say(&text::plan(&proposal, args.style(), args.detail()));
+}
+
+/// A deletion that has been agreed to.
+struct Work<'a> {
+    session: &'a Session,
+    command: &'a Destroy,
+    args: &'a Args,
+    lease: Option<&'a Lease<'a>>,
+    signals: &'a Signals,
+}
+
+impl Work<'_> {
+    async fn locked(
+        &self,
+        planned: Planned,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Exit, Error> {
+        let again = match select(stop.as_mut(), pin!(self.enter(planned))).await {
+            Either::Left(_) => return Ok(self.signals.got().unwrap_or(Exit::Failed)),
+            Either::Right((again, _)) => again?,
+        };
+        if !again.plan.refusals.is_empty() {
+            return Ok(Exit::Failed);
+        }
+        if again.plan.is_noop() {
+            return Ok(Exit::Done);
+        }
+        Ok(self.carry_out(&again, stop).await)
     }
-    if plan.is_noop() {
-        return Ok(Exit::Done);
+
+    /// Takes the lock where there is one to take, and plans again: others may have been at work
+    /// since the plan was made, and can no longer be.
+    async fn enter(&self, planned: Planned) -> Result<Planned, Error> {
+        let Some(lease) = self.lease else { return Ok(planned) };
+        if !lock::housed(self.session, &planned.snapshot) {
+            return Ok(planned);
+        }
+        let doing = &self.command.doing;
+        lock::take(lease, &self.command.source.file, doing).await?;
+        let again = make(self.session, self.command, self.args).await?;
+        if gone(&planned.plan) != gone(&again.plan) {
+            say("others were at work since the plan was made; now it is this:");
+            show(self.session, &again.plan, self.args);
+            if !again.plan.is_noop() && !doing.consent.yes {
+                return Err(Error::Moved("  it is not what you agreed to\n".into()));
+            }
+        }
+        busy(self.session, &again, self.command.cancel_jobs).await?;
+        Ok(again)
     }
-    busy(&session, &plan, &snapshot, command.cancel_jobs).await?;
-    lost(&session, &plan, style).await?;
-    confirm("Delete this, for good,", &session, &command.doing.consent)?;
-    let progress = Progress::new(stderr().is_terminal(), style);
-    let run = Run {
-        cloud: &session.aws,
-        place,
-        reporter: &progress,
-        parallel: command.doing.parallelism,
-        delete_data: command.delete_data,
-    };
-    let signals = Signals::new();
-    let report = apply(&run, &plan, &snapshot, signals.stop()).await;
-    drop(progress);
-    say(&ending::destroyed(&session.desired, &plan, &report, style));
-    Ok(match signals.got() {
-        Some(exit) => exit,
-        None if report.succeeded() => Exit::Done,
-        None => Exit::Failed,
-    })
+
+    async fn carry_out(&self, planned: &Planned, stop: Pin<&mut impl Future<Output = ()>>) -> Exit {
+        let (session, style) = (self.session, self.args.style());
+        let progress = Progress::new(stderr().is_terminal(), style);
+        let guarded = Guarded { cloud: &session.aws, lease: self.lease };
+        let run = Run {
+            cloud: &guarded,
+            place: &session.aws.place,
+            reporter: &progress,
+            parallel: self.command.doing.parallelism,
+            delete_data: self.command.delete_data,
+        };
+        let report = apply(&run, &planned.plan, &planned.snapshot, stop).await;
+        drop(progress);
+        say(&ending::destroyed(&session.desired, &planned.plan, &report, style));
+        match self.signals.got() {
+            Some(exit) => exit,
+            None if report.succeeded() => Exit::Done,
+            None => Exit::Failed,
+        }
+    }
+}
+
+/// What a plan deletes.
+fn gone(plan: &Plan) -> BTreeSet<(&Id, &Name)> {
+    plan.changes().map(|step| (&step.id, &step.identity)).collect()
 }
 
 /// Clusters that work are not ended without the user's word.
-async fn busy(
-    session: &Session,
-    plan: &Plan,
-    snapshot: &Snapshot,
-    cancel: bool,
-) -> Result<(), Error> {
+async fn busy(session: &Session, planned: &Planned, cancel: bool) -> Result<(), Error> {
+    let Planned { snapshot, plan } = planned;
     let mut busy = Vec::new();
     for step in plan.steps.iter().filter(|step| step.action == Action::Delete) {
         let live = snapshot.found.get(&step.id).and_then(Option::as_ref);

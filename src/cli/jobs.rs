@@ -47,7 +47,8 @@ pub async fn run(command: &Run, args: &Args) -> Result<Exit, Error> {
     let jobs = jobs(&session, &apply, known)?;
     let params: BTreeMap<_, _> = command.params.iter().cloned().collect();
     let signals = Signals::new();
-    Ok(ended(run_jobs(&jobs, &progress, &chosen, &params, Force::Yes), &signals, style).await)
+    let work = run_jobs(&jobs, &progress, &chosen, &params, Force::Yes);
+    Ok(ended(work, signals.stop(), &signals, style).await)
 }
 
 /// What `${id.output}` stands for, once all that these jobs need is as the blueprint says.
@@ -120,13 +121,14 @@ fn needs(session: &Session, chosen: &BTreeSet<Id>) -> BTreeSet<Id> {
     chosen.iter().flat_map(|id| session.desired.jobs[id].needs.iter().cloned()).collect()
 }
 
-/// Runs jobs until they end or a signal comes, and tells how it went.
+/// Runs jobs until they end or `stop` does, and tells how it went.
 pub async fn ended(
     work: impl Future<Output = BTreeMap<Id, JobOutcome>>,
+    stop: impl Future<Output = ()>,
     signals: &Signals,
     style: Style,
 ) -> Exit {
-    let outcomes = match select(pin!(work), pin!(signals.stop())).await {
+    let outcomes = match select(pin!(work), pin!(stop)).await {
         Either::Left((outcomes, _)) => outcomes,
         Either::Right(_) => {
             say("the job goes on where it runs; the same command finds it again");

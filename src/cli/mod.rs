@@ -8,6 +8,7 @@ mod destroy;
 mod input;
 mod jobs;
 mod local;
+mod lock;
 mod logs;
 mod outcome;
 mod plan;
@@ -18,6 +19,7 @@ mod send;
 mod signals;
 mod standing;
 mod status;
+mod unlock;
 mod validate;
 mod words;
 
@@ -53,6 +55,7 @@ async fn run(args: &Args) -> Result<Exit, outcome::Error> {
         Command::Plan(command) => plan::run(command, args).await,
         Command::Apply(command) => apply::run(command, args).await,
         Command::Destroy(command) => destroy::run(command, args).await,
+        Command::Unlock(command) => unlock::run(command, args).await,
         Command::Run(command) => jobs::run(command, args).await,
         Command::Status(command) => status::run(command, args).await,
         Command::Logs(command) => logs::run(command, args).await,

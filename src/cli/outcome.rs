@@ -17,6 +17,7 @@ pub enum Exit {
     Changes = 2,
     BadBlueprint = 3,
     Moved = 4,
+    Locked = 5,
     JobFailed = 6,
     Interrupted = 130,
     Terminated = 143,
@@ -42,6 +43,8 @@ pub enum Error {
     },
     /// Live state is not what the saved plan saw.
     Moved(String),
+    /// Somebody else holds the lock, or has taken it from us.
+    Locked(String),
     Other(String),
     /// It has been told already.
     Told(Exit),
@@ -93,6 +96,10 @@ pub fn tell(error: &Error, style: Style) -> Exit {
                 "{word}: live state moved since the plan was made\n{why}  hint: plan again"
             ));
             return Exit::Moved;
+        }
+        Error::Locked(how) => {
+            say(&format!("{word}: {how}"));
+            return Exit::Locked;
         }
         Error::Told(exit) => return *exit,
         Error::Fault(fault) => {

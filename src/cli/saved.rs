@@ -113,7 +113,7 @@ impl Saved {
 }
 
 /// The steps that change something. What only tells of the past is left out: it ages.
-fn steps(planned: &Planned) -> BTreeMap<Id, Value> {
+pub fn steps(planned: &Planned) -> BTreeMap<Id, Value> {
     let step = |step: &Step| {
         let Step { action, identity, spec, .. } = step;
         (step.id.clone(), json!({ "action": sign(action).1, "identity": identity, "spec": spec }))

@@ -16,6 +16,29 @@ pub fn again(words: impl Iterator<Item = String>, without: &[&str], more: &str) 
     said.join(" ")
 }
 
+/// A command with those options of this one that it takes as well: some with a value, some alone.
+pub fn with(
+    command: &str,
+    words: impl Iterator<Item = String>,
+    valued: &[&str],
+    alone: &[&str],
+) -> String {
+    let mut said = command.to_owned();
+    let mut words = words.skip(1);
+    while let Some(word) = words.next() {
+        let name = word.split_once('=').map_or(&*word, |(name, _)| name);
+        let mut taken = alone.contains(&&*word).then(|| vec![word.clone()]).unwrap_or_default();
+        if valued.contains(&name) {
+            taken.push(word.clone());
+            taken.extend((name == word).then(|| words.next()).flatten());
+        }
+        for word in taken {
+            said = format!("{said} {}", quoted(&word));
+        }
+    }
+    said
+}
+
 /// A word as a shell takes it.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
@@ -42,6 +65,21 @@ mod tests {
         ] {
             let words = ["target/debug/pipeline"].into_iter().chain(line.split(' '));
             let said = again(words.map(str::to_owned), &["--from-line"], "--from-line 7");
+            assert_eq!(said, expected);
+        }
+    }
+
+    #[test]
+    fn another_command_gets_the_options_that_it_takes() {
+        for (line, expected) in [
+            ("apply a.yaml --yes", "pipeline unlock a.yaml"),
+            (
+                "apply --env prod a.yaml --parallelism 3 --var=stage=dev --local --delete-data",
+                "pipeline unlock a.yaml --env prod --var=stage=dev --local",
+            ),
+        ] {
+            let words = ["pipeline"].into_iter().chain(line.split(' ')).map(str::to_owned);
+            let said = with("pipeline unlock a.yaml", words, &["--env", "--var"], &["--local"]);
             assert_eq!(said, expected);
         }
     }

@@ -137,6 +137,11 @@ impl Artifacts {
         Object { bucket: self.bucket.clone(), key: format!("{}/{key}", self.base) }
     }
 
+    /// What an apply or a destroy holds while it is at work.
+    pub fn lock(&self) -> Object {
+        self.object("lock.json")
+    }
+
     pub fn script(&self, script: &Script) -> Object {
         self.object(&script_key(&script.hash, &script.name))
     }

@@ -4,6 +4,7 @@ pub mod ending;
 pub mod hours;
 pub mod json;
 pub mod live;
+pub mod lock;
 pub mod markdown;
 mod part;
 pub mod status;

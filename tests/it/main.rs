@@ -11,6 +11,7 @@ mod glue_workflow;
 mod json_schema;
 mod kinds;
 mod links;
+mod lock;
 mod next;
 mod properties;
 mod python;

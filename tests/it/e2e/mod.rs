@@ -10,6 +10,7 @@ mod failing;
 mod flagship;
 mod functions;
 mod idle;
+mod lock;
 pub mod machine;
 mod once;
 mod path;

@@ -1,0 +1,164 @@
+//! The lock of a blueprint, as the commands that change things hold it.
+
+use std::env;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::pin::pin;
+
+use futures_util::future::select;
+
+use crate::jobs::Artifacts;
+use crate::lock::Lock;
+use crate::lock::lease::{Answer, Home, Lease};
+use crate::plan::Snapshot;
+use crate::report::lock::{Waiting, lost, refused};
+use crate::report::say;
+
+use super::account::Session;
+use super::args::Doing;
+use super::outcome::{Error, Exit};
+use super::signals::Signals;
+use super::words::{again, quoted, with};
+
+/// The lease of this run; none of a blueprint that has no bucket for it.
+pub fn lease<'a>(session: &'a Session, command: &str) -> Option<Lease<'a>> {
+    let home = home(session)?;
+    let command = format!("{command} {}", session.desired.file.display());
+    let me = Lock::new(random(), whoever(), job(environment), command);
+    Some(Lease::new(&session.aws, home, me))
+}
+
+/// Where the blueprint's lock is.
+pub fn home(session: &Session) -> Option<Home> {
+    let object = Artifacts::of(&session.desired)?.lock();
+    let node = &session.desired.nodes[&session.desired.artifacts.as_ref()?.bucket];
+    Some(Home { object, kind: node.kind.name().into(), identity: node.identity.clone() })
+}
+
+/// Whether the bucket that keeps the lock is there.
+pub fn housed(session: &Session, snapshot: &Snapshot) -> bool {
+    let bucket = session.desired.artifacts.as_ref().map(|artifacts| &artifacts.bucket);
+    let live = bucket.and_then(|bucket| snapshot.found.get(bucket)).and_then(Option::as_ref);
+    live.is_some_and(|live| live.exists())
+}
+
+/// Completes at the first signal, and when the lock is lost; the lock is renewed until then.
+pub async fn until(signals: &Signals, lease: Option<&Lease<'_>>) {
+    match lease {
+        Some(lease) => {
+            select(pin!(signals.stop()), pin!(lease.keep())).await;
+        }
+        None => signals.stop().await,
+    }
+}
+
+/// Takes the lock, after as long a wait as the user allows.
+pub async fn take(lease: &Lease<'_>, file: &Path, doing: &Doing) -> Result<Answer, Error> {
+    let waiting = Waiting::new();
+    match lease.wait(doing.lock_timeout, &|lock, waited| waiting.tell(lock, waited)).await? {
+        Answer::Theirs(lock) => Err(Error::Locked(refused(&lock, &longer(), &unlock(file)))),
+        answer => Ok(answer),
+    }
+}
+
+/// Gives the lock back, whatever came of the work, and tells if it was lost under it.
+pub async fn leave(
+    lease: Option<&Lease<'_>>,
+    signals: &Signals,
+    result: Result<Exit, Error>,
+) -> Result<Exit, Error> {
+    let Some(lease) = lease else { return result };
+    if let Err(fault) = lease.release().await {
+        say(&format!("the lock could not be given back, and lapses within a minute: {fault}"));
+    }
+    match (signals.got(), lease.lost()) {
+        (None, Some(loss)) => Err(Error::Locked(lost(&loss))),
+        _ => result,
+    }
+}
+
+/// The same command, waiting.
+fn longer() -> String {
+    again(env::args(), &["--lock-timeout"], "--lock-timeout 10m")
+}
+
+fn unlock(file: &Path) -> String {
+    let command = format!("pipeline unlock {}", quoted(&file.display().to_string()));
+    with(&command, env::args(), &CHOICES, &["--local"])
+}
+
+/// What another command of the same blueprint has to be given as well.
+const CHOICES: [&str; 6] =
+    ["--env", "--var", "--var-file", "--profile", "--region", "--endpoint-url"];
+
+/// Nobody else's: the keys of a hasher are random.
+fn random() -> String {
+    let half = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", half(), half())
+}
+
+#[expect(clippy::disallowed_methods, reason = "who runs the program is in the environment")]
+fn environment(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// `user@host`.
+fn whoever() -> String {
+    let user = ["USER", "LOGNAME"].into_iter().find_map(environment);
+    let known = || environment("HOSTNAME").or_else(|| environment("HOST"));
+    let host = ["/proc/sys/kernel/hostname", "/etc/hostname"]
+        .into_iter()
+        .find_map(|path| fs::read_to_string(path).ok().map(|name| name.trim().to_owned()));
+    let unknown = || "unknown".to_owned();
+    format!("{}@{}", user.unwrap_or_else(unknown), host.or_else(known).unwrap_or_else(unknown))
+}
+
+/// Where the CI job that this run is part of can be looked at.
+fn job(environment: impl Fn(&str) -> Option<String>) -> Option<String> {
+    /// GitLab, Jenkins, CircleCI, Buildkite and CodeBuild say it in one.
+    const ADDRESSES: [&str; 5] = [
+        "CI_JOB_URL",
+        "BUILD_URL",
+        "CIRCLE_BUILD_URL",
+        "BUILDKITE_BUILD_URL",
+        "CODEBUILD_BUILD_ARN",
+    ];
+    let github = || {
+        let (server, repository) =
+            (environment("GITHUB_SERVER_URL")?, environment("GITHUB_REPOSITORY")?);
+        let run = environment("GITHUB_RUN_ID")?;
+        Some(format!("{server}/{repository}/actions/runs/{run}"))
+    };
+    github().or_else(|| ADDRESSES.into_iter().find_map(&environment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ci_job_is_told_by_its_address() {
+        let github = ("GITHUB_SERVER_URL", "https://github.com");
+        for (set, expected) in [
+            (vec![], None),
+            (vec![("CI", "true"), github], None),
+            (
+                vec![github, ("GITHUB_REPOSITORY", "a/b"), ("GITHUB_RUN_ID", "7")],
+                Some("https://github.com/a/b/actions/runs/7"),
+            ),
+            (vec![("CI_JOB_URL", "https://gitlab/1")], Some("https://gitlab/1")),
+            (vec![("BUILD_URL", "https://jenkins/2")], Some("https://jenkins/2")),
+        ] {
+            let of = |name: &str| {
+                set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(job(of).as_deref(), expected, "{set:?}");
+        }
+    }
+
+    #[test]
+    fn two_runs_have_two_names() {
+        assert_ne!(random(), random());
+    }
+}
