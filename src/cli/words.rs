@@ -27,7 +27,10 @@ pub fn with(
     let mut words = words.skip(1);
     while let Some(word) = words.next() {
         let name = word.split_once('=').map_or(&*word, |(name, _)| name);
-        let mut taken = alone.contains(&&*word).then(|| vec![word.clone()]).unwrap_or_default();
+        let mut taken = Vec::new();
+        if alone.contains(&&*word) {
+            taken.push(word.clone());
+        }
         if valued.contains(&name) {
             taken.push(word.clone());
             taken.extend((name == word).then(|| words.next()).flatten());

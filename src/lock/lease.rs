@@ -197,9 +197,7 @@ impl<'a> Lease<'a> {
     async fn renew(&self, held: &Held) -> Option<Duration> {
         let sent = Sent::now();
         let answer = timeout(held.patience(), self.write(Some(&held.etag))).await;
-        if self.held().is_none() {
-            return None;
-        }
+        self.held()?;
         let trouble = match answer {
             Ok(Ok(Put::Written(etag))) => {
                 self.turn_into(State::Held(Held { etag, sent }));

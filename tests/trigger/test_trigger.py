@@ -25,7 +25,7 @@ def test_many_objects_told_of_often_and_in_any_order_make_one_step():
         "params": {"hour": HOUR, "mode": "full"},
         "cluster": "j-1",
         "step": "s-1",
-        "seconds": 220,
+        "seconds": 90,
         "state": "completed",
         "log": "s3://lake/logs/emr/j-1/steps/s-1/",
     }

@@ -98,7 +98,8 @@ impl Resource for CloudwatchDashboard {
     }
 
     /// The tagging API lists what has no region in one region of each partition, and the account's
-    /// rules or the network may close that region to us: then a dashboard that strayed is not found.
+    /// rules or the network may close that region to us: then a dashboard that strayed is not
+    /// found.
     async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
         let home = home(&aws.place.partition);
         if home.is_none_or(|home| home == aws.place.region) {
