@@ -12,6 +12,7 @@ mod functions;
 mod idle;
 pub mod machine;
 mod once;
+mod poison;
 mod project;
 mod protect;
 mod redrive;
