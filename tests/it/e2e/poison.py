@@ -10,7 +10,6 @@ import random
 import shutil
 import threading
 import time
-import urllib.parse
 import zlib
 
 import pyarrow.parquet
@@ -43,8 +42,8 @@ def patiently(what):
 
 
 def make(folder):
-    """Writes HOUR.jsonl for each hour, to be sent, and what of it should arrive, hour by hour, where the flagship's sample
-    was. How many lines are to be sent, which of them Firehose cannot place, and how many can be read of what is cut."""
+    """Writes HOUR.jsonl for each hour, to be sent, and what of it should arrive where the flagship's sample was. How many
+    lines are to be sent, which of them Firehose cannot place, and how many can be read of what is cut."""
     shutil.rmtree(f"{folder}/data/streaming-data")
     hours = {hour: [] for hour in HOURS}
     for line in open(f"{folder}/data/departures-2013-01-15.jsonl", encoding="utf-8"):
@@ -198,10 +197,7 @@ def _environment(name):
 
 def spoil_job(name):
     """The description of the job becomes rubbish, and three receipts take less than a quarter of an hour."""
-    s3, job = client("s3", R), {"Bucket": bucket(name), "Key": "trigger/job.json"}
-    # Without its tags it would be no longer ours, and `apply` would say so.
-    tags = {tag["Key"]: tag["Value"] for tag in s3.get_object_tagging(**job)["TagSet"]}
-    s3.put_object(**job, Body=b"{ rubbish", Tagging=urllib.parse.urlencode(tags))
+    put(bucket(name), "trigger/job.json", b"{ rubbish", R)
     arrivals = queue(name, "arrivals")
     client("sqs", R).set_queue_attributes(QueueUrl=arrivals, Attributes={"VisibilityTimeout": "20"})
 

@@ -66,8 +66,7 @@ answer(None)";
     let sent = send(project, POISONED);
     let refused = made.refused.as_array().map(Vec::len).expect("lines");
     let did = outside(project, &format!("answer(delivered(NAME, {sent}))"));
-    let count =
-        json!({"taken": sent, "delivered": sent - refused, "refused": refused, "held": 0});
+    let count = json!({"taken": sent, "delivered": sent - refused, "refused": refused, "held": 0});
     assert_eq!(did, count);
     sent
 }
@@ -143,11 +142,15 @@ answer(patiently(lambda: off <= set(alarms(NAME))))"
     outside(project, &script);
     status(project).answers(&["trigger_errors", "ALARM, for"]).answers(&["unhandled", "visible"]);
 
-    let plan = project.run(&format!("plan {REST} --detailed-exitcode")).code(2);
-    let plan = plan.answers(&["arrivals", "visibility_timeout"]);
-    let plan = plan.answers(&["trigger", "environment.SETTLE_SECONDS"]);
+    // What was put in its place says no more whose it is.
+    let refused = project.run(&format!("plan {REST} --detailed-exitcode")).code(1);
+    refused.answers(&["refused: `job_request`", "take it over with --adopt job_request"]);
+    let adopt = format!("{REST} --adopt job_request");
+    let plan = project.run(&format!("plan {adopt} --detailed-exitcode")).code(2);
+    let plan = plan.answers(&["arrivals", "visibility_timeout: 20s -> 6m"]);
+    let plan = plan.answers(&["trigger ", "environment.SETTLE_SECONDS: soon -> 8"]);
     plan.answers(&["job_request", "Plan: 3 to update; 28 unchanged"]);
-    project.run(&format!("apply {REST} --yes")).code(0).says(&["Applied: 3 changed"]);
+    project.run(&format!("apply {adopt} --yes")).code(0).says(&["Applied: 3 changed"]);
     project.run(&format!("plan {REST} --detailed-exitcode")).code(0);
     let count = reasons(project).len();
     redrive(project, &format!("{count} messages"), &["JSONDecodeError"]);
@@ -202,7 +205,8 @@ fn account(project: &Project<'_>, made: &Made) {
 
 /// One step for each state of an hour, whoever asked and how often, and one cluster for all.
 fn steps(project: &Project<'_>) {
-    let script = "answer([sent_steps(NAME), all_steps(NAME), len(clusters(f'{NAME}-spark', region=R))])";
+    let script =
+        "answer([sent_steps(NAME), all_steps(NAME), len(clusters(NAME + '-spark', region=R))])";
     let found = outside(project, script);
     let sent: Vec<_> = found[0].as_array().expect("steps").iter().map(|step| &step[0]).collect();
     assert_eq!(json!(sent), json!([THROWN, POISONED, CUT, FAILING, FAILING]), "{found:#}");
