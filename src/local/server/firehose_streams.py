@@ -84,6 +84,16 @@ def _sent(stream: dict, records: list[dict]):
     return None, datas
 
 
+@wrap(firehose, "_create_delivery_stream")
+def be_there_at_once(create, data):
+    """So that a stream can be told to deliver twice what it takes first."""
+    response = create(data)
+    stream = firehose._streams.get(data.get("DeliveryStreamName", ""))
+    if response[0] == 200 and _writes_s3(stream):
+        _delivery(stream)
+    return response
+
+
 @wrap(firehose, "_delete_delivery_stream")
 def deliver_the_rest(delete, data):
     """AWS may lose what a deleted stream holds; here it is still written, if that works at once."""

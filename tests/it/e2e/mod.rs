@@ -14,6 +14,7 @@ mod lock;
 pub mod machine;
 mod once;
 mod path;
+mod poison;
 mod project;
 mod protect;
 mod redrive;
