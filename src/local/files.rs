@@ -43,6 +43,7 @@ const FILES: &[(&str, &str)] = server![
     "firehose_streams.py",
     "firehose_transform.py",
     "front.py",
+    "image.py",
     "metrics.py",
     "metrics_services.py",
     "patch_cloudwatch.py",

@@ -4,6 +4,7 @@ mod apply;
 mod bad;
 mod blueprint;
 mod cases;
+mod crash;
 mod docs;
 mod e2e;
 mod fake;

@@ -66,7 +66,10 @@ def _start_step(cluster: Cluster, step: Step) -> None:
 
 
 async def _run_step(cluster: Cluster, step: Step) -> None:
-    failure = await step.run.finish()
+    if Pace.step_seconds is None:
+        failure = await step.run.finish()
+    else:
+        failure = await asyncio.sleep(Pace.step_seconds)
     step.run = None
     step.ended = CLOCK.now()
     if step.state == "CANCEL_PENDING":

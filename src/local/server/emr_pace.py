@@ -4,10 +4,11 @@ import asyncio
 
 
 class Pace:
-    """Seconds that clusters take to start and to end."""
+    """Seconds that clusters take to start and to end; a step runs Spark, unless it is to end well by itself after a time."""
 
     start_seconds = 1.0
     end_seconds = 0.5
+    step_seconds: float | None = None
 
 
 _tasks: set[asyncio.Task] = set()

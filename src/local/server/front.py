@@ -11,6 +11,7 @@ import emr
 import emr_life
 import firehose_delivery
 import firehose_streams
+import image
 import metrics_services
 import patch_notifications
 import patches  # noqa: F401
@@ -69,8 +70,8 @@ async def _control(scope, receive, send) -> None:
 
 
 def _answer(method: str, path: str, body: dict) -> dict | None:
-    """What the control paths say: GET of health, clock, pace, firehose, notifications; POST sets or orders them, and
-    reset forgets everything."""
+    """What the control paths say: GET of health, clock, pace, image, firehose, notifications; POST sets or orders them,
+    and reset forgets everything."""
     if (method, path) == ("GET", "/_local/health"):
         return {**_about, "clusters": sum(cluster.live for cluster in CLUSTERS.values())}
     if path == "/_local/clock" and method in ("GET", "POST"):
@@ -80,7 +81,14 @@ def _answer(method: str, path: str, body: dict) -> dict | None:
     if path == "/_local/pace" and method in ("GET", "POST"):
         Pace.start_seconds = float(body.get("cluster_start_seconds", Pace.start_seconds))
         Pace.end_seconds = float(body.get("cluster_end_seconds", Pace.end_seconds))
-        return {"cluster_start_seconds": Pace.start_seconds, "cluster_end_seconds": Pace.end_seconds}
+        Pace.step_seconds = body.get("step_seconds", Pace.step_seconds)
+        return {
+            "cluster_start_seconds": Pace.start_seconds,
+            "cluster_end_seconds": Pace.end_seconds,
+            "step_seconds": Pace.step_seconds,
+        }
+    if (method, path) == ("GET", "/_local/image"):
+        return image.image()
     if path == "/_local/firehose" and method in ("GET", "POST"):
         return firehose_streams.control(body)
     if path == "/_local/notifications" and method in ("GET", "POST"):

@@ -50,6 +50,11 @@ impl Machine {
         &self.endpoint
     }
 
+    pub fn port(&self) -> u16 {
+        let (_, port) = self.endpoint.rsplit_once(':').expect("an endpoint has a port");
+        port.parse().expect("a port is a number")
+    }
+
     /// The Python of the local AWS, which has boto3 and pyarrow.
     pub fn python(&self) -> Command {
         let server = fs::read_to_string(self.state.join("pipeline/local/server.json"));

@@ -1,0 +1,11 @@
+//! The built program, killed, starved, raced and interrupted at every call.
+
+mod call;
+mod family;
+mod http;
+mod image;
+mod kill;
+mod point;
+mod proxy;
+mod scene;
+mod slice;

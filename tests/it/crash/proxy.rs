@@ -1,0 +1,221 @@
+//! What stands between the program and its AWS. It records every call, and can end the program,
+//! lose an answer or give another one at any of them.
+
+use std::io::{self, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use super::call::Call;
+use super::http::{self, Answer};
+
+/// What becomes of a call that has arrived.
+pub enum Deed {
+    Forward,
+    /// The program is killed, and AWS never hears of the call.
+    Kill,
+    /// The connection is closed, and AWS never hears of the call.
+    Close,
+    /// It is answered without AWS.
+    Answer(Answer),
+    /// It is forwarded later.
+    Delay(Duration),
+    /// It is never answered.
+    Hang,
+    /// The program is sent this signal, and the call is forwarded.
+    Signal(&'static str),
+}
+
+/// What becomes of an answer.
+pub enum Reply {
+    Send,
+    /// The program is killed before it hears of it.
+    Kill,
+    /// The connection is closed without it.
+    Close,
+}
+
+/// Something that has its say about every call.
+pub trait Rule: Send {
+    fn before(&mut self, _call: &Call) -> Deed {
+        Deed::Forward
+    }
+    fn after(&mut self, _call: &Call, _answer: &mut Answer) -> Reply {
+        Reply::Send
+    }
+}
+
+/// A call, and the status that the program saw.
+#[derive(Debug, Clone)]
+pub struct Made {
+    pub call: Call,
+    pub status: Option<u16>,
+}
+
+#[derive(Default)]
+struct State {
+    rules: Vec<Box<dyn Rule>>,
+    made: Vec<Made>,
+    victim: Option<u32>,
+    /// Which run the calls belong to: what was held back for an earlier one is given up.
+    run: u32,
+}
+
+struct Shared {
+    port: u16,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+pub struct Proxy {
+    pub port: u16,
+    shared: Arc<Shared>,
+}
+
+impl Proxy {
+    /// Stands before the AWS at a port.
+    pub fn before(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
+        let own = listener.local_addr().expect("it is bound").port();
+        let shared = Arc::new(Shared { port, state: Mutex::default(), changed: Condvar::new() });
+        let accepting = shared.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = accepting.clone();
+                thread::spawn(move || shared.serve(stream));
+            }
+        });
+        Self { port: own, shared }
+    }
+
+    /// From here on these rules hold, the first of them first.
+    pub fn begin(&self, rules: Vec<Box<dyn Rule>>) {
+        let mut state = self.shared.lock();
+        let run = state.run + 1;
+        *state = State { rules, run, ..State::default() };
+        self.shared.changed.notify_all();
+    }
+
+    /// Whom a rule ends or signals.
+    pub fn aim(&self, pid: u32) {
+        self.shared.lock().victim = Some(pid);
+        self.shared.changed.notify_all();
+    }
+
+    /// What was called since the beginning; the rules are gone.
+    pub fn end(&self) -> Vec<Made> {
+        let mut state = self.shared.lock();
+        state.rules.clear();
+        state.run += 1;
+        self.shared.changed.notify_all();
+        std::mem::take(&mut state.made)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread of the proxy panics")
+    }
+
+    /// Answers one connection until either end is gone.
+    fn serve(&self, stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let Ok(reading) = stream.try_clone() else { return };
+        let (mut from, mut to) = (BufReader::new(reading), stream);
+        while let Ok(Some(request)) = http::read_request(&mut from) {
+            let method = request.method.clone();
+            let Some(answer) = self.answer(Call::new(request)) else {
+                let _ = to.shutdown(std::net::Shutdown::Both);
+                return;
+            };
+            if http::write_answer(&mut to, &method, &answer).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn answer(&self, call: Call) -> Option<Answer> {
+        let (number, run, deed) = self.arrived(&call);
+        match deed {
+            Deed::Forward => {}
+            Deed::Kill => {
+                self.signal("-KILL");
+                return None;
+            }
+            Deed::Close => return None,
+            Deed::Answer(answer) => {
+                self.told(number, run, &answer);
+                return Some(answer);
+            }
+            Deed::Delay(time) => self.hold(run, Some(time)),
+            Deed::Hang => {
+                self.hold(run, None);
+                return None;
+            }
+            Deed::Signal(name) => self.signal(name),
+        }
+        let mut answer = self.forward(&call).ok()?;
+        match self.answered(&call, &mut answer) {
+            Reply::Send => {
+                self.told(number, run, &answer);
+                Some(answer)
+            }
+            Reply::Kill => {
+                self.signal("-KILL");
+                None
+            }
+            Reply::Close => None,
+        }
+    }
+
+    fn arrived(&self, call: &Call) -> (usize, u32, Deed) {
+        let mut state = self.lock();
+        state.made.push(Made { call: call.clone(), status: None });
+        let decided = state.rules.iter_mut().map(|rule| rule.before(call));
+        let deed = decided.reduce(|first, next| match first {
+            Deed::Forward => next,
+            first => first,
+        });
+        (state.made.len() - 1, state.run, deed.unwrap_or(Deed::Forward))
+    }
+
+    /// What lies nearer to AWS speaks first.
+    fn answered(&self, call: &Call, answer: &mut Answer) -> Reply {
+        let mut state = self.lock();
+        let decided = state.rules.iter_mut().rev().map(|rule| rule.after(call, answer));
+        let reply = decided.reduce(|first, next| match next {
+            Reply::Send => first,
+            next => next,
+        });
+        reply.unwrap_or(Reply::Send)
+    }
+
+    fn told(&self, number: usize, run: u32, answer: &Answer) {
+        let mut state = self.lock();
+        if state.run == run {
+            state.made[number].status = Some(answer.status);
+        }
+    }
+
+    fn forward(&self, call: &Call) -> io::Result<Answer> {
+        http::exchange(self.port, &call.request)
+    }
+
+    /// Waits for a time, or for the end of the run.
+    fn hold(&self, run: u32, time: Option<Duration>) {
+        let same = |state: &mut State| state.run == run;
+        match time {
+            Some(time) => drop(self.changed.wait_timeout_while(self.lock(), time, same)),
+            None => drop(self.changed.wait_while(self.lock(), same)),
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let unknown = |state: &mut State| state.victim.is_none();
+        let state = self.changed.wait_while(self.lock(), unknown).expect("no thread panics");
+        let pid = state.victim.expect("it is known").to_string();
+        let _ = Command::new("kill").args([name, &pid]).status();
+    }
+}

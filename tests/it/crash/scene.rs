@@ -1,0 +1,105 @@
+//! The built program on an AWS of its own, with the proxy between them.
+
+use std::io::Read;
+use std::process::{Child, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::http::ask;
+use super::image::Image;
+use super::proxy::{Made, Proxy, Rule};
+use crate::e2e::machine::Machine;
+use crate::e2e::{Ended, Project};
+
+/// No run takes as long; one that does hangs.
+const RUN_MAX: Duration = Duration::from_secs(150);
+
+pub struct Scene<'m> {
+    pub project: Project<'m>,
+    pub proxy: Proxy,
+    port: u16,
+}
+
+/// How a run ended and what it asked of AWS.
+pub struct Run {
+    pub ended: Ended,
+    pub made: Vec<Made>,
+    pub hung: bool,
+}
+
+impl Run {
+    pub fn writes(&self) -> impl Iterator<Item = &Made> {
+        self.made.iter().filter(|made| made.call.writes())
+    }
+}
+
+impl<'m> Scene<'m> {
+    pub fn on(machine: &'m Machine, project: Project<'m>) -> Self {
+        let port = machine.port();
+        Self { project, proxy: Proxy::before(port), port }
+    }
+
+    /// Forgets everything that the AWS holds.
+    pub fn reset(&self) {
+        ask(self.port, "POST", "/_local/reset", "{}");
+    }
+
+    pub fn control(&self, path: &str, body: &str) -> Value {
+        ask(self.port, "POST", &format!("/_local/{path}"), body)
+    }
+
+    pub fn image(&self) -> Image {
+        Image::of(&ask(self.port, "GET", "/_local/image", ""))
+    }
+
+    /// A run of the program, with these rules in its way.
+    pub fn run(&self, line: &str, rules: Vec<Box<dyn Rule>>) -> Run {
+        self.proxy.begin(rules);
+        let child = self.start(line, &self.proxy);
+        let (ended, hung) = outcome(line, child);
+        Run { ended, made: self.proxy.end(), hung }
+    }
+
+    pub fn undisturbed(&self, line: &str) -> Run {
+        self.run(line, Vec::new())
+    }
+
+    /// The program behind a proxy that has begun.
+    pub fn start(&self, line: &str, proxy: &Proxy) -> Child {
+        let mut command = self.project.command(line);
+        command.arg("--endpoint-url").arg(format!("http://127.0.0.1:{}", proxy.port));
+        command.env("AWS_ACCESS_KEY_ID", "crash").env("AWS_SECRET_ACCESS_KEY", "crash");
+        let child = command.stdin(Stdio::null()).spawn().expect("the program runs");
+        proxy.aim(child.id());
+        child
+    }
+}
+
+/// Waits for the end of a run; the second says that it had to be ended.
+pub fn outcome(line: &str, mut child: Child) -> (Ended, bool) {
+    let (out, err) = (drain(child.stdout.take()), drain(child.stderr.take()));
+    // It closes its output when it ends.
+    let said = out.recv_timeout(RUN_MAX);
+    let hung = said.is_err();
+    if hung {
+        let _ = child.kill();
+    }
+    let status = child.wait().expect("it can be waited for");
+    let (stdout, stderr) = (said.unwrap_or_default(), err.recv().unwrap_or_default());
+    (Ended::new(line, Output { status, stdout, stderr }), hung)
+}
+
+fn drain(from: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut from) = from {
+            let _ = from.read_to_end(&mut bytes);
+        }
+        let _ = tell.send(bytes);
+    });
+    told
+}

@@ -1,0 +1,37 @@
+//! How much is tried: a slice by seed, or all of it.
+
+/// `PIPELINE_CRASH=all` tries everything; a number is the seed of another slice.
+const WORD: &str = "PIPELINE_CRASH";
+
+/// As many of these as a test has time for, drawn by the seed; all of them where that is the word.
+pub fn slice<T: Clone>(family: &str, all: Vec<T>, many: usize) -> Vec<T> {
+    let word = std::env::var_os(WORD).and_then(|word| word.into_string().ok());
+    if word.as_deref() == Some("all") {
+        return all;
+    }
+    let seed: u64 = word.and_then(|word| word.parse().ok()).unwrap_or(1);
+    report(&format!("{family}: {many} of {}, {WORD}={seed}", all.len()));
+    let mut left = all;
+    let mut state = seed;
+    let mut drawn = Vec::new();
+    while drawn.len() < many && !left.is_empty() {
+        let at = usize::try_from(random(&mut state) % left.len() as u64).expect("it is an index");
+        drawn.push(left.swap_remove(at));
+    }
+    drawn
+}
+
+/// What a full run is read by; the harness shows it where a test fails or is asked to.
+pub fn report(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// SplitMix64.
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
