@@ -2,10 +2,12 @@
 
 mod call;
 mod family;
+mod fault;
 mod http;
 mod image;
 mod kill;
 mod point;
 mod proxy;
+mod refusal;
 mod scene;
 mod slice;
