@@ -40,8 +40,9 @@ impl<'m> Scene<'m> {
     pub fn on(machine: &'m Machine, project: Project<'m>) -> Self {
         let port = machine.port();
         let scene = Self { project, proxy: Proxy::before(port), port };
-        // What Spark would do is not the matter here.
-        scene.control("pace", r#"{"step_seconds": 0.5, "cluster_start_seconds": 0.5}"#);
+        // What Spark and the trigger would do is not the matter here.
+        let pace = r#"{"step_seconds": 0.5, "cluster_start_seconds": 0.5, "triggers": false}"#;
+        scene.control("pace", pace);
         scene
     }
 
