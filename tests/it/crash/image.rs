@@ -107,7 +107,7 @@ fn lasting(value: &Value) -> Value {
             let passing = |name: &str| {
                 PASSING.contains(&name) || PASSING_ENDS.iter().any(|end| name.ends_with(end))
             };
-            let kept = fields.iter().filter(|(name, _)| !passing(name));
+            let kept = fields.iter().filter(|(name, it)| !passing(name) && !has_ended(it));
             let mut all: Vec<_> = kept.map(|(name, it)| (anonymous(name), lasting(it))).collect();
             all.sort_by_cached_key(|(name, it)| (name.clone(), it.to_string()));
             let mut told = serde_json::Map::new();
@@ -123,6 +123,12 @@ fn lasting(value: &Value) -> Value {
         Value::String(text) => Value::String(anonymous(text)),
         other => other.clone(),
     }
+}
+
+/// Keys that wait for their end and clusters that came to theirs stay on AWS's lists.
+fn has_ended(value: &Value) -> bool {
+    let ended = |word: &Value| word.as_str().is_some_and(|word| word.starts_with("TERMINAT"));
+    value["KeyState"] == "PendingDeletion" || ended(&value["state"])
 }
 
 /// A text with `*` for each id that AWS makes up, and for the port of the local AWS.

@@ -22,7 +22,7 @@ pub const UPDATE: Story = Story { before: &[FIRST], act: SECOND, after: &[SECOND
 pub const DESTROY: Story = Story { before: &[FIRST], act: LAST, after: &[LAST] };
 const REVIVAL: Story = Story { before: &[FIRST], act: LAST, after: &[FIRST] };
 const RUN: &str = "apply blueprint.yaml --yes";
-const JOB: Story = Story { before: &[], act: RUN, after: &[RUN] };
+pub const JOB: Story = Story { before: &[], act: RUN, after: &[RUN] };
 
 /// Something of every kind that can be changed in place, another name, and other tags on all.
 const CHANGES: &[(&str, &str)] = &[
@@ -80,7 +80,7 @@ fn a_destroy_killed_at_any_call_is_undone_by_an_apply() {
 
 #[test]
 fn an_apply_killed_at_any_call_of_its_job_neither_starts_nor_submits_anything_twice() {
-    everywhere("apply with a job, killed", JOB, |machine| Project::small_on(machine, "crash"));
+    everywhere("apply with a job, killed", JOB, with_job);
 }
 
 #[test]
@@ -100,6 +100,10 @@ fn two_applies_killed_one_after_the_other_are_taken_up_by_the_third() {
     });
     report(&tally.row(family));
     tally.holds(family);
+}
+
+pub fn with_job(machine: &Machine) -> Project<'_> {
+    Project::small_on(machine, "crash")
 }
 
 fn small(machine: &Machine) -> Project<'_> {
@@ -131,14 +135,14 @@ fn everywhere(family: &str, story: Story, project: fn(&Machine) -> Project<'_>) 
 }
 
 /// Kills the program at its n-th write, whichever that is.
-struct KillWrite {
+pub struct KillWrite {
     left: u32,
     side: Side,
     due: Option<String>,
 }
 
 impl KillWrite {
-    fn at((number, side): (u32, Side)) -> Self {
+    pub fn at((number, side): (u32, Side)) -> Self {
         Self { left: number, side, due: None }
     }
 }

@@ -8,6 +8,8 @@ mod image;
 mod kill;
 mod point;
 mod proxy;
+mod race;
 mod refusal;
 mod scene;
 mod slice;
+mod stale;

@@ -20,7 +20,7 @@ const RUN_MAX: Duration = Duration::from_secs(150);
 pub struct Scene<'m> {
     pub project: Project<'m>,
     pub proxy: Proxy,
-    port: u16,
+    pub port: u16,
 }
 
 /// How a run ended and what it asked of AWS.

@@ -1,0 +1,140 @@
+//! Several runs at once, with the lock, and with somebody who takes the lock away.
+
+use std::time::Duration;
+
+use super::call::Call;
+use super::family::{Outcome, Story, crew};
+use super::http::{self, Answer, Request};
+use super::image::Image;
+use super::kill::{APPLY, JOB, UPDATE, flagship, with_job};
+use super::proxy::{Deed, Proxy, Reply, Rule};
+use super::scene::{Run, Scene, outcome};
+use super::slice::{Random, report, slice};
+use crate::e2e::Project;
+use crate::e2e::machine::Machine;
+
+/// How many seeds CI tries, and a full run.
+const SLICE: usize = 3;
+const ALL: u64 = 40;
+
+/// No call is held up longer, so that runs overtake each other.
+const HELD_MAX: u64 = 60;
+
+/// Who stands in the way of the runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Adversary {
+    Nobody,
+    /// Deletes the lock whenever it has been written, some of the times.
+    Unlocks,
+}
+
+/// Holds every call up for a random while.
+struct Jitter(Random);
+
+impl Rule for Jitter {
+    fn before(&mut self, _call: &Call) -> Deed {
+        Deed::Delay(Duration::from_millis(self.0.below(HELD_MAX)))
+    }
+}
+
+/// Deletes the lock after it was written.
+struct Unlock {
+    port: u16,
+    random: Random,
+}
+
+impl Rule for Unlock {
+    fn after(&mut self, call: &Call, answer: &mut Answer) -> Reply {
+        let path = call.request.path.split('?').next().unwrap_or_default();
+        if path.ends_with("/lock.json") && answer.status == 200 && self.random.below(2) == 0 {
+            let mut request = Request { method: "DELETE".into(), ..call.request.clone() };
+            request.path = path.to_owned();
+            request.body.clear();
+            request.headers.retain(|(name, _)| matches!(name.as_str(), "host" | "authorization"));
+            let _ = http::exchange(self.port, &request);
+        }
+        Reply::Send
+    }
+}
+
+#[test]
+fn two_first_applies_at_once_come_to_the_same_end_as_one() {
+    race("2 first applies at once", APPLY, 2, Adversary::Nobody, flagship);
+}
+
+#[test]
+fn four_first_applies_at_once_come_to_the_same_end_as_one() {
+    race("4 first applies at once", APPLY, 4, Adversary::Nobody, flagship);
+}
+
+#[test]
+fn two_updates_at_once_come_to_the_same_end_as_one() {
+    race("2 updates at once", UPDATE, 2, Adversary::Nobody, flagship);
+}
+
+#[test]
+fn two_applies_at_once_run_a_job_once() {
+    race("2 applies with a job at once", JOB, 2, Adversary::Nobody, with_job);
+}
+
+#[test]
+fn two_updates_at_once_without_their_lock_come_to_the_same_end_as_one() {
+    race("2 updates at once, the lock deleted", UPDATE, 2, Adversary::Unlocks, flagship);
+}
+
+#[test]
+fn four_updates_at_once_without_their_lock_come_to_the_same_end_as_one() {
+    race("4 updates at once, the lock deleted", UPDATE, 4, Adversary::Unlocks, flagship);
+}
+
+fn race(
+    family: &str,
+    story: Story,
+    runners: u64,
+    adversary: Adversary,
+    project: fn(&Machine) -> Project<'_>,
+) {
+    let machine = Machine::start();
+    let (_, end) = story.reference(&Scene::on(&machine, project(&machine)));
+    let tries = slice(family, (0..ALL).collect(), SLICE);
+    let tally = crew(
+        project,
+        &tries,
+        |seed| format!("seed {seed}"),
+        |scene, seed| story.raced(scene, *seed, runners, adversary, &end),
+    );
+    report(&tally.row(family));
+    tally.holds(family);
+}
+
+impl Story {
+    /// The act by several at once, then the undisturbed commands and the checks.
+    fn raced(
+        &self,
+        scene: &Scene<'_>,
+        seed: u64,
+        runners: u64,
+        adversary: Adversary,
+        end: &Image,
+    ) -> Outcome {
+        self.begin(scene);
+        let start = |number: u64| {
+            let proxy = Proxy::before(scene.port);
+            let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(Jitter(Random(seed * 8 + number)))];
+            if adversary == Adversary::Unlocks {
+                let random = Random(seed * 8 + number + 100);
+                rules.push(Box::new(Unlock { port: scene.port, random }));
+            }
+            proxy.begin(rules);
+            let child = scene.start(self.act, &proxy);
+            (proxy, child)
+        };
+        let started: Vec<_> = (0..runners).map(start).collect();
+        let ended = started.into_iter().map(|(proxy, child)| {
+            let (ended, hung) = outcome(self.act, child);
+            Run { ended, made: proxy.end(), hung }
+        });
+        let runs: Vec<Run> = ended.collect();
+        self.checked(scene, &runs, end)
+    }
+}

@@ -1,0 +1,171 @@
+//! Answers that are older than they should be: what was done is not seen yet.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::call::Call;
+use super::family::{Story, crew};
+use super::http::Answer;
+use super::kill::{APPLY, DESTROY, JOB, KillWrite, UPDATE, flagship, with_job};
+use super::point::{Count, Point, Side, points};
+use super::proxy::{Reply, Rule};
+use super::scene::Scene;
+use super::slice::{report, slice};
+use crate::e2e::Project;
+use crate::e2e::machine::Machine;
+
+/// How many points of a story CI tries.
+const SLICE: usize = 12;
+
+/// How long what a killed run wrote last is unseen by the next.
+const UNSEEN: Duration = Duration::from_millis(1500);
+
+/// What each read was answered before the last write.
+#[derive(Clone, Default)]
+struct History(Arc<Mutex<Told>>);
+
+#[derive(Default)]
+struct Told {
+    now: BTreeMap<String, Answer>,
+    /// As it was before the last write.
+    before: BTreeMap<String, Answer>,
+}
+
+impl History {
+    fn read(&self, call: &Call, answer: &Answer) {
+        self.told().now.insert(question(call), answer.clone());
+    }
+
+    fn written(&self) {
+        let mut told = self.told();
+        told.before = told.now.clone();
+    }
+
+    fn old(&self, call: &Call) -> Option<Answer> {
+        self.told().before.get(&question(call)).cloned()
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.0.lock().expect("nothing panics in here")
+    }
+}
+
+/// The same question, whenever it is asked.
+fn question(call: &Call) -> String {
+    let text = format!("{} {} {}", call.name(), call.request.path, call.text());
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+/// Keeps what reads are answered.
+struct Recording(History);
+
+impl Rule for Recording {
+    fn after(&mut self, call: &Call, answer: &mut Answer) -> Reply {
+        if call.writes() {
+            self.0.written()
+        } else {
+            self.0.read(call, answer)
+        }
+        Reply::Send
+    }
+}
+
+/// Answers some reads of one name as before the last write.
+struct Stale {
+    history: History,
+    point: Point,
+    left: u32,
+    count: Count,
+}
+
+impl Rule for Stale {
+    fn after(&mut self, call: &Call, answer: &mut Answer) -> Reply {
+        let point = self.count.point(call);
+        let reached = point.call == self.point.call && point.occurrence >= self.point.occurrence;
+        if reached && self.left > 0 {
+            self.left -= 1;
+            if let Some(old) = self.history.old(call) {
+                *answer = old;
+            }
+        }
+        Reply::Send
+    }
+}
+
+/// Answers every read as before the last write of the run before, for a while.
+struct Unseen {
+    history: History,
+    since: Option<Instant>,
+}
+
+impl Rule for Unseen {
+    fn after(&mut self, call: &Call, answer: &mut Answer) -> Reply {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if !call.writes()
+            && since.elapsed() < UNSEEN
+            && let Some(old) = self.history.old(call)
+        {
+            *answer = old;
+        }
+        Reply::Send
+    }
+}
+
+#[test]
+fn an_apply_gets_over_old_answers_to_any_read() {
+    views("apply, old answers", APPLY);
+}
+
+#[test]
+fn an_update_gets_over_old_answers_to_any_read() {
+    views("update, old answers", UPDATE);
+}
+
+#[test]
+fn a_destroy_gets_over_old_answers_to_any_read() {
+    views("destroy, old answers", DESTROY);
+}
+
+#[test]
+fn an_apply_that_does_not_see_what_a_killed_one_made_comes_to_the_same_end() {
+    unseen("apply, killed, its last write unseen", APPLY, flagship);
+}
+
+#[test]
+fn an_apply_that_does_not_see_a_killed_ones_cluster_or_step_comes_to_the_same_end() {
+    unseen("apply with a job, killed, its last write unseen", JOB, with_job);
+}
+
+fn views(family: &str, story: Story) {
+    let machine = Machine::start();
+    let (run, end) = story.reference(&Scene::on(&machine, flagship(&machine)));
+    let reads: Vec<_> = run.made.iter().filter(|made| !made.call.writes()).cloned().collect();
+    let all = points(&reads).into_iter().flat_map(|point| [(point.clone(), 1), (point, 3)]);
+    let tries = slice(family, all.collect(), SLICE);
+    let name = |(point, times): &(Point, u32)| format!("{point} x{times}");
+    let tally = crew(flagship, &tries, name, |scene, (point, left)| {
+        let history = History::default();
+        let (point, count) = (point.clone(), Count::default());
+        let stale = Stale { history: history.clone(), point, left: *left, count };
+        story.told(scene, vec![Box::new(stale), Box::new(Recording(history))], &end)
+    });
+    report(&tally.row(family));
+    tally.holds(family);
+}
+
+fn unseen(family: &str, story: Story, project: fn(&Machine) -> Project<'_>) {
+    let machine = Machine::start();
+    let (run, end) = story.reference(&Scene::on(&machine, project(&machine)));
+    let writes = u32::try_from(run.writes().count()).expect("there are few");
+    let tries = slice(family, (1..=writes).collect(), SLICE);
+    let name = |write: &u32| format!("write {write}");
+    let tally = crew(project, &tries, name, |scene, write| {
+        let history = History::default();
+        let kill = KillWrite::at((*write, Side::After));
+        scene.run(story.act, vec![Box::new(kill), Box::new(Recording(history.clone()))]);
+        story.told(scene, vec![Box::new(Unseen { history, since: None })], &end)
+    });
+    report(&tally.row(family));
+    tally.holds(family);
+}
