@@ -5,6 +5,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use super::image::Image;
+use super::lent::Lent;
 use super::proxy::Rule;
 use super::scene::{Run, Scene};
 use crate::e2e::Project;
@@ -92,7 +93,7 @@ pub fn crew<T: Sync>(
         for _ in 0..CREW.min(tries.len()) {
             let (tell, left, project, name, one) = (tell.clone(), &left, &project, &name, &one);
             scope.spawn(move || {
-                let machine = Machine::start();
+                let machine = Lent::take();
                 let scene = Scene::on(&machine, project(&machine));
                 while let Some(next) = next(left) {
                     scene.reset();

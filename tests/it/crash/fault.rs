@@ -6,6 +6,7 @@ use super::call::Call;
 use super::family::{Story, crew};
 use super::http::Answer;
 use super::kill::{APPLY, DESTROY, UPDATE, flagship};
+use super::lent::Lent;
 use super::point::{Count, Point, points};
 use super::proxy::{Deed, Reply, Rule};
 use super::refusal::refusal;
@@ -127,7 +128,7 @@ fn a_destroy_goes_on_after_every_fault_of_every_call() {
 }
 
 fn everywhere(family: &str, story: Story) {
-    let machine = Machine::start();
+    let machine = Lent::take();
     let scene = Scene::on(&machine, flagship(&machine));
     let (run, end) = story.reference(&scene);
     let all = points(&run.made).into_iter().flat_map(|point| {

@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::family::{Story, crew};
 use super::http::Answer;
+use super::lent::Lent;
 use super::point::{Kill, Point, Side, points};
 use super::proxy::{Deed, Reply, Rule};
 use super::scene::Scene;
@@ -87,7 +88,7 @@ fn an_apply_killed_at_any_call_of_its_job_neither_starts_nor_submits_anything_tw
 fn two_applies_killed_one_after_the_other_are_taken_up_by_the_third() {
     let family = "apply, killed twice";
     let story = Story { before: &[], act: RUN, after: &[RUN] };
-    let machine = Machine::start();
+    let machine = Lent::take();
     let (run, end) = story.reference(&Scene::on(&machine, small(&machine)));
     let writes = u32::try_from(run.writes().count()).expect("there are few");
     let once = || (1..=writes).flat_map(|at| [(at, Side::Before), (at, Side::After)]);
@@ -121,7 +122,7 @@ pub fn flagship(machine: &Machine) -> Project<'_> {
 }
 
 fn everywhere(family: &str, story: Story, project: fn(&Machine) -> Project<'_>) {
-    let machine = Machine::start();
+    let machine = Lent::take();
     let (run, end) = story.reference(&Scene::on(&machine, project(&machine)));
     let sides = |point: Point| [(point.clone(), Side::Before), (point, Side::After)];
     let all: Vec<_> = points(&run.made).into_iter().flat_map(sides).collect();

@@ -6,6 +6,7 @@ mod fault;
 mod http;
 mod image;
 mod kill;
+mod lent;
 mod point;
 mod proxy;
 mod race;

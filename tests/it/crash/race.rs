@@ -7,6 +7,7 @@ use super::family::{Outcome, Story, crew};
 use super::http::{self, Answer, Request};
 use super::image::Image;
 use super::kill::{APPLY, JOB, UPDATE, flagship, with_job};
+use super::lent::Lent;
 use super::proxy::{Deed, Proxy, Reply, Rule};
 use super::scene::{Run, Scene, outcome};
 use super::slice::{Random, report, slice};
@@ -94,7 +95,7 @@ fn race(
     adversary: Adversary,
     project: fn(&Machine) -> Project<'_>,
 ) {
-    let machine = Machine::start();
+    let machine = Lent::take();
     let (_, end) = story.reference(&Scene::on(&machine, project(&machine)));
     let tries = slice(family, (0..ALL).collect(), SLICE);
     let tally = crew(

@@ -8,6 +8,7 @@ use super::call::Call;
 use super::family::{Story, crew};
 use super::http::Answer;
 use super::kill::{APPLY, DESTROY, JOB, KillWrite, UPDATE, flagship, with_job};
+use super::lent::Lent;
 use super::point::{Count, Point, Side, points};
 use super::proxy::{Reply, Rule};
 use super::scene::Scene;
@@ -138,7 +139,7 @@ fn an_apply_that_does_not_see_a_killed_ones_cluster_or_step_comes_to_the_same_en
 }
 
 fn views(family: &str, story: Story) {
-    let machine = Machine::start();
+    let machine = Lent::take();
     let (run, end) = story.reference(&Scene::on(&machine, flagship(&machine)));
     let reads: Vec<_> = run.made.iter().filter(|made| !made.call.writes()).cloned().collect();
     let all = points(&reads).into_iter().flat_map(|point| [(point.clone(), 1), (point, 3)]);
@@ -155,7 +156,7 @@ fn views(family: &str, story: Story) {
 }
 
 fn unseen(family: &str, story: Story, project: fn(&Machine) -> Project<'_>) {
-    let machine = Machine::start();
+    let machine = Lent::take();
     let (run, end) = story.reference(&Scene::on(&machine, project(&machine)));
     let writes = u32::try_from(run.writes().count()).expect("there are few");
     let tries = slice(family, (1..=writes).collect(), SLICE);
