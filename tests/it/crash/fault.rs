@@ -12,7 +12,6 @@ use super::proxy::{Deed, Reply, Rule};
 use super::refusal::refusal;
 use super::scene::Scene;
 use super::slice::{report, slice};
-use crate::e2e::machine::Machine;
 
 /// How many faults of a story CI tries.
 const SLICE: usize = 24;
