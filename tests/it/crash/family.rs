@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
+use super::honest::beyond;
 use super::image::Image;
 use super::lent::Lent;
 use super::proxy::Rule;
@@ -175,6 +176,10 @@ impl Outcome {
         }
         if run.hung || !codes.contains(&run.ended.code) {
             self.miss(format!("{}", run.ended));
+        }
+        for write in beyond(&run.ended.err, &run.made) {
+            self.beyond += 1;
+            self.miss(format!("a write that the plan does not imply: {write}"));
         }
     }
 

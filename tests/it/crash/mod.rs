@@ -1,10 +1,14 @@
 //! The built program, killed, starved, raced and interrupted at every call.
 
+mod aim;
+mod body;
 mod call;
 mod family;
 mod fault;
+mod honest;
 mod http;
 mod image;
+mod implied;
 mod kill;
 mod lent;
 mod point;

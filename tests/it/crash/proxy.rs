@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use super::aim;
 use super::call::Call;
 use super::http::{self, Answer};
 
@@ -52,6 +53,8 @@ pub trait Rule: Send {
 pub struct Made {
     pub call: Call,
     pub status: Option<u16>,
+    /// What the program was answered, where that tells what later calls are aimed at.
+    pub answer: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -172,7 +175,7 @@ impl Shared {
 
     fn arrived(&self, call: &Call) -> (usize, u32, Deed) {
         let mut state = self.lock();
-        state.made.push(Made { call: call.clone(), status: None });
+        state.made.push(Made { call: call.clone(), status: None, answer: Vec::new() });
         let decided = state.rules.iter_mut().map(|rule| rule.before(call));
         let deed = decided.reduce(|first, next| match first {
             Deed::Forward => next,
@@ -195,7 +198,11 @@ impl Shared {
     fn told(&self, number: usize, run: u32, answer: &Answer) {
         let mut state = self.lock();
         if state.run == run {
-            state.made[number].status = Some(answer.status);
+            let made = &mut state.made[number];
+            made.status = Some(answer.status);
+            if aim::tells(&made.call) {
+                made.answer.clone_from(&answer.body);
+            }
         }
     }
 
