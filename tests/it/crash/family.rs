@@ -6,7 +6,7 @@ use std::thread;
 
 use super::image::Image;
 use super::proxy::Rule;
-use super::scene::{Run, Scene};
+use super::scene::{Mode, Run, Scene};
 use crate::e2e::Project;
 use crate::e2e::machine::Machine;
 
@@ -87,6 +87,17 @@ pub fn crew<T: Sync>(
     name: impl Fn(&T) -> String + Sync,
     one: impl Fn(&Scene<'_>, &T) -> Outcome + Sync,
 ) -> Tally {
+    crew_in(Mode::Mild, project, tries, name, one)
+}
+
+/// The same with an AWS that behaves so.
+pub fn crew_in<T: Sync>(
+    mode: Mode,
+    project: impl Fn(&Machine) -> Project<'_> + Sync,
+    tries: &[T],
+    name: impl Fn(&T) -> String + Sync,
+    one: impl Fn(&Scene<'_>, &T) -> Outcome + Sync,
+) -> Tally {
     let left = Mutex::new(tries.iter());
     let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
@@ -94,7 +105,7 @@ pub fn crew<T: Sync>(
             let (tell, left, project, name, one) = (tell.clone(), &left, &project, &name, &one);
             scope.spawn(move || {
                 let machine = Machine::start();
-                let scene = Scene::on(&machine, project(&machine));
+                let scene = Scene::in_mode(mode, &machine, project(&machine));
                 while let Some(next) = next(left) {
                     scene.reset();
                     let _ = tell.send((name(next), one(&scene, next)));

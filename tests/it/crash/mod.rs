@@ -2,6 +2,7 @@
 
 mod call;
 mod family;
+mod hard;
 mod http;
 mod image;
 mod kill;

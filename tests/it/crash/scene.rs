@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::hard::Hard;
 use super::http::ask;
 use super::image::Image;
 use super::proxy::{Made, Proxy, Rule};
@@ -21,6 +22,17 @@ pub struct Scene<'m> {
     pub project: Project<'m>,
     pub proxy: Proxy,
     port: u16,
+    /// Stands between the two in hard mode.
+    pub hard: Option<Hard>,
+}
+
+/// How the AWS behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// What is done shows at once.
+    Mild,
+    /// As `hard` says.
+    Hard,
 }
 
 /// How a run ended and what it asked of AWS.
@@ -38,13 +50,22 @@ impl Run {
 
 impl<'m> Scene<'m> {
     pub fn on(machine: &'m Machine, project: Project<'m>) -> Self {
+        Self::in_mode(Mode::Mild, machine, project)
+    }
+
+    pub fn in_mode(mode: Mode, machine: &'m Machine, project: Project<'m>) -> Self {
         let port = machine.port();
-        Self { project, proxy: Proxy::before(port), port }
+        let hard = (mode == Mode::Hard).then(|| Hard::before(port));
+        let proxy = Proxy::before(hard.as_ref().map_or(port, |hard| hard.proxy.port));
+        Self { project, proxy, port, hard }
     }
 
     /// Forgets everything that the AWS holds.
     pub fn reset(&self) {
         ask(self.port, "POST", "/_local/reset", "{}");
+        if let Some(hard) = &self.hard {
+            hard.forget();
+        }
     }
 
     pub fn control(&self, path: &str, body: &str) -> Value {
