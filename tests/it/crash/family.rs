@@ -15,9 +15,8 @@ use crate::e2e::machine::Machine;
 pub struct Story {
     pub before: &'static [&'static str],
     pub act: &'static str,
+    /// After these the last of them finds nothing to do.
     pub after: &'static [&'static str],
-    /// What then finds nothing to do.
-    pub plan: &'static str,
 }
 
 /// What came of one try.
@@ -90,7 +89,7 @@ pub fn crew<T: Sync>(
     crew_in(Mode::Mild, project, tries, name, one)
 }
 
-/// The same with an AWS that behaves so.
+/// The same on an AWS that behaves so.
 pub fn crew_in<T: Sync>(
     mode: Mode,
     project: impl Fn(&Machine) -> Project<'_> + Sync,
@@ -155,7 +154,6 @@ impl Story {
         for line in self.after {
             outcome.ended_well(&scene.undisturbed(line), &[Some(0)]);
         }
-        outcome.ended_well(&scene.undisturbed(self.plan), &[Some(0)]);
         if let Some(line) = self.after.last() {
             let again = scene.undisturbed(line);
             outcome.ended_well(&again, &[Some(0)]);

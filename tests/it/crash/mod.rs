@@ -8,5 +8,6 @@ mod image;
 mod kill;
 mod point;
 mod proxy;
+mod refusal;
 mod scene;
 mod slice;

@@ -17,6 +17,8 @@ use crate::e2e::{Ended, Project};
 
 /// No run takes as long; one that does hangs.
 const RUN_MAX: Duration = Duration::from_secs(150);
+/// The same where it has to wait for everything.
+const HARD_RUN_MAX: Duration = Duration::from_secs(450);
 
 pub struct Scene<'m> {
     pub project: Project<'m>,
@@ -57,7 +59,10 @@ impl<'m> Scene<'m> {
         let port = machine.port();
         let hard = (mode == Mode::Hard).then(|| Hard::before(port));
         let proxy = Proxy::before(hard.as_ref().map_or(port, |hard| hard.proxy.port));
-        Self { project, proxy, port, hard }
+        let scene = Self { project, proxy, port, hard };
+        // What Spark would do is not the matter here.
+        scene.control("pace", r#"{"step_seconds": 0.5, "cluster_start_seconds": 0.5}"#);
+        scene
     }
 
     /// Forgets everything that the AWS holds.
@@ -80,7 +85,8 @@ impl<'m> Scene<'m> {
     pub fn run(&self, line: &str, rules: Vec<Box<dyn Rule>>) -> Run {
         self.proxy.begin(rules);
         let child = self.start(line, &self.proxy);
-        let (ended, hung) = outcome(line, child);
+        let max = if self.hard.is_some() { HARD_RUN_MAX } else { RUN_MAX };
+        let (ended, hung) = outcome_within(max, line, child);
         Run { ended, made: self.proxy.end(), hung }
     }
 
@@ -100,10 +106,14 @@ impl<'m> Scene<'m> {
 }
 
 /// Waits for the end of a run; the second says that it had to be ended.
-pub fn outcome(line: &str, mut child: Child) -> (Ended, bool) {
+pub fn outcome(line: &str, child: Child) -> (Ended, bool) {
+    outcome_within(RUN_MAX, line, child)
+}
+
+fn outcome_within(max: Duration, line: &str, mut child: Child) -> (Ended, bool) {
     let (out, err) = (drain(child.stdout.take()), drain(child.stderr.take()));
     // It closes its output when it ends.
-    let said = out.recv_timeout(RUN_MAX);
+    let said = out.recv_timeout(max);
     let hung = said.is_err();
     if hung {
         let _ = child.kill();

@@ -3,83 +3,32 @@
 use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::call::Call;
 use super::super::http::Answer;
 use super::super::proxy::Deed;
+use super::super::refusal::refusal;
 
 /// Instead of AWS: an error of this code, in the form in which the service tells errors.
 pub fn refuse(call: &Call, code: &str, message: &str) -> Deed {
-    let (status, kind, body) = match call.service.as_str() {
-        "s3" => (s3_status(code), "application/xml", format!("<Error>{}</Error>", xml(code, message))),
-        "iam" | "sns" | "sts" => {
-            let body = format!("<ErrorResponse><Error>{}</Error></ErrorResponse>", xml(code, message));
-            (query_status(code), "text/xml", body)
-        }
-        "monitoring" => return cbor(code, message),
-        "lambda" => (lambda_status(code), "application/json", both(code, message)),
-        _ => (400, "application/x-amz-json-1.1", both(code, message)),
-    };
-    let mut headers = vec![("content-type".to_owned(), kind.to_owned())];
-    if call.service == "lambda" {
-        headers.push(("x-amzn-errortype".to_owned(), code.to_owned()));
+    let mut answer = refusal(call, status(call, code), code, message);
+    if let Some(own) = code.strip_prefix("AWS.SimpleQueueService.") {
+        answer = refusal(call, 400, own, message);
+        answer.headers.push(("x-amzn-query-error".to_owned(), format!("{code};Sender")));
     }
-    if let Some(older) = code.strip_prefix("AWS.SimpleQueueService.") {
-        headers.push(("x-amzn-query-error".to_owned(), format!("{code};Sender")));
-        let body = both(older, message).into_bytes();
-        return Deed::Answer(Answer { status, headers, body });
-    }
-    let body = if call.request.method == "HEAD" { Vec::new() } else { body.into_bytes() };
-    Deed::Answer(Answer { status, headers, body })
+    Deed::Answer(answer)
 }
 
-fn xml(code: &str, message: &str) -> String {
-    format!("<Code>{code}</Code><Message>{message}</Message>")
-}
-
-fn both(code: &str, message: &str) -> String {
-    json!({"__type": code, "message": message, "Message": message}).to_string()
-}
-
-fn s3_status(code: &str) -> u16 {
-    match code {
-        "OperationAborted" => 409,
-        "NoSuchBucket" => 404,
-        "SlowDown" => 503,
+fn status(call: &Call, code: &str) -> u16 {
+    match (call.service.as_str(), code) {
+        ("s3", "NoSuchBucket") | ("iam", "NoSuchEntity") => 404,
+        ("s3", "OperationAborted")
+        | ("iam", "DeleteConflict" | "ConcurrentModification")
+        | ("lambda", "ResourceConflictException") => 409,
+        ("lambda", "TooManyRequestsException") => 429,
         _ => 400,
     }
-}
-
-fn query_status(code: &str) -> u16 {
-    match code {
-        "NoSuchEntity" => 404,
-        "DeleteConflict" | "ConcurrentModification" => 409,
-        _ => 400,
-    }
-}
-
-fn lambda_status(code: &str) -> u16 {
-    match code {
-        "ResourceConflictException" => 409,
-        "ResourceNotFoundException" => 404,
-        "TooManyRequestsException" => 429,
-        _ => 400,
-    }
-}
-
-/// A map of two texts.
-fn cbor(code: &str, message: &str) -> Deed {
-    let text = |text: &str| {
-        let length = u8::try_from(text.len()).expect("a short text");
-        [&[0x78, length], text.as_bytes()].concat()
-    };
-    let body = [vec![0xa2], text("__type"), text(code), text("message"), text(message)].concat();
-    let headers = vec![
-        ("content-type".to_owned(), "application/cbor".to_owned()),
-        ("smithy-protocol".to_owned(), "rpc-v2-cbor".to_owned()),
-    ];
-    Deed::Answer(Answer { status: 400, headers, body })
 }
 
 /// The body of a call as JSON; null where it is none.

@@ -22,6 +22,8 @@ struct Kept {
 /// A change that was never answered keeps nothing for longer.
 const HELD: Duration = Duration::from_secs(5);
 
+pub const ATTACHED: &str = "a role takes one attachment at a time";
+
 const KEPT: &[Kept] = &[
     // 5 to 20 minutes are what others wait for.
     Kept {
@@ -33,7 +35,7 @@ const KEPT: &[Kept] = &[
         settles: Duration::from_millis(150),
     },
     Kept {
-        behaviour: "a role takes one attachment at a time",
+        behaviour: ATTACHED,
         changes: of_role,
         code: "ConcurrentModification",
         message: "The request was rejected because multiple requests to change this object were \
@@ -89,6 +91,10 @@ pub struct OneAtATime {
     kept: &'static Kept,
     world: World,
     until: BTreeMap<String, Instant>,
+}
+
+pub fn behaviours() -> impl Iterator<Item = &'static str> {
+    KEPT.iter().map(|kept| kept.behaviour)
 }
 
 pub fn all(world: &World) -> impl Iterator<Item = Box<dyn Rule>> {

@@ -19,6 +19,7 @@ use super::world::World;
 const ROLE_AGE: Duration = Duration::from_secs(30 / OLDER as u64);
 
 pub const INVALID: &str = "a cluster of young roles ends by itself";
+pub const BEHAVIOURS: &[&str] = &[INVALID];
 
 pub struct Clusters {
     world: World,

@@ -24,6 +24,7 @@ const ROLE_AGE: Duration = Duration::from_secs(2);
 pub const CREATING: &str = "a delivery stream is CREATING";
 pub const DELETING: &str = "a delivery stream is DELETING";
 pub const ROLE: &str = "Firehose is unable to assume a young role";
+pub const BEHAVIOURS: &[&str] = &[CREATING, DELETING, ROLE];
 
 struct Moving {
     word: &'static str,

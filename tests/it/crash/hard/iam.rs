@@ -25,6 +25,7 @@ pub const OLDER: u32 = 10;
 pub const NO_ARN: &str = "a young role's ARN is its id";
 pub const NO_ROLE: &str = "an instance profile does not know a young role";
 pub const IN_USE: &str = "a role is in use until what it had has gone everywhere";
+pub const BEHAVIOURS: &[&str] = &[NO_ARN, NO_ROLE, IN_USE];
 
 pub struct Roles {
     world: World,
@@ -120,6 +121,7 @@ fn age(answer: &mut Answer) {
 fn older(date: &str) -> String {
     let made = DateTime::from_str(date, Format::DateTime).expect("AWS tells times");
     let now = DateTime::from(SystemTime::now()).secs();
-    let age = (now - made.secs()).max(0) * i64::from(OLDER);
+    // Times are whole seconds: never older than so many times its age.
+    let age = (now - made.secs() - 1).max(0) * i64::from(OLDER);
     DateTime::from_secs(now - age).fmt(Format::DateTime).expect("it is a time")
 }

@@ -38,6 +38,7 @@ pub const UPDATING: &str = "a stream is UPDATING after a change";
 pub const DELETING: &str = "a stream is DELETING";
 pub const BUSY: &str = "a stream that is not ACTIVE refuses a change";
 pub const FULL: &str = "no more than 5 streams are made or deleted at once";
+pub const BEHAVIOURS: &[&str] = &[CREATING, UPDATING, DELETING, BUSY, FULL];
 
 struct Moving {
     word: &'static str,

@@ -27,6 +27,7 @@ pub const CONFLICT: &str = "a function that changes refuses a change";
 pub const ROLE: &str = "Lambda cannot assume a young role";
 pub const PERMISSIONS: &str = "a young policy does not let a function read its source";
 pub const MAPPING: &str = "a mapping is Creating or Updating";
+pub const BEHAVIOURS: &[&str] = &[PENDING, UPDATING, CONFLICT, ROLE, PERMISSIONS, MAPPING];
 
 pub struct Functions {
     world: World,

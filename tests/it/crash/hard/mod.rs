@@ -11,9 +11,12 @@
 
 mod answer;
 mod busy;
+mod caused;
+mod copies;
 mod emr;
 mod firehose;
 mod iam;
+mod kill;
 mod kinesis;
 mod lag;
 mod lambda;
@@ -71,6 +74,27 @@ fn rules(world: &World, port: u16) -> Vec<Box<dyn Rule>> {
     rules.extend(busy::all(world));
     rules
 }
+
+/// Every behaviour, by its name.
+fn behaviours() -> impl Iterator<Item = &'static str> {
+    let own = [
+        pace::BEHAVIOURS,
+        kinesis::BEHAVIOURS,
+        firehose::BEHAVIOURS,
+        s3::BEHAVIOURS,
+        principals::BEHAVIOURS,
+        iam::BEHAVIOURS,
+        lambda::BEHAVIOURS,
+        sqs::BEHAVIOURS,
+        emr::BEHAVIOURS,
+    ];
+    own.into_iter().flatten().copied().chain(lag::behaviours()).chain(busy::behaviours())
+}
+
+/// Those that show only to who does wrong: a program that waits as it should never sees them. What
+/// they are is shown in `caused`.
+const CAUSED: &[&str] =
+    &[emr::INVALID, kinesis::BUSY, kinesis::FULL, lambda::CONFLICT, busy::ATTACHED, pace::REFUSED];
 
 /// What one rule refuses, no rule behind it hears of.
 struct All(Vec<Box<dyn Rule>>);

@@ -89,7 +89,8 @@ const fn limit(
     Limit { service, operations, per_second }
 }
 
-pub const BEHAVIOUR: &str = "too many calls a second are refused";
+pub const REFUSED: &str = "too many calls a second are refused";
+pub const BEHAVIOURS: &[&str] = &[REFUSED];
 
 pub struct Pace {
     world: World,
@@ -128,7 +129,7 @@ impl Rule for Pace {
         if self.takes(call) {
             return Deed::Forward;
         }
-        self.world.strike(BEHAVIOUR);
+        self.world.strike(REFUSED);
         self.world.refused_for_rate(call);
         let code = match call.service.as_str() {
             "kinesis" => "LimitExceededException",

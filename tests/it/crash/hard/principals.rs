@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::super::call::Call;
 use super::super::http::Answer;
 use super::super::proxy::{Deed, Reply, Rule};
-use super::answer::{form, path, refuse, text, told, well};
+use super::answer::{form, json_of, path, refuse, text, told, well};
 use super::world::{World, plain};
 
 /// 5 to 15 s, and up to 2 minutes.
@@ -17,6 +19,7 @@ const ID_FOR: Duration = Duration::from_millis(3500);
 
 pub const REFUSED: &str = "a policy may not name a young role";
 pub const BY_ID: &str = "a policy names a young or deleted role by its id";
+pub const BEHAVIOURS: &[&str] = &[REFUSED, BY_ID];
 
 pub struct Principals {
     world: World,
@@ -34,14 +37,21 @@ impl Principals {
 fn written(call: &Call) -> Option<(String, String)> {
     match (call.service.as_str(), call.operation.as_str()) {
         ("s3", "PUT ?policy") => Some((subject(call), call.text())),
-        ("kms", "PutKeyPolicy") => Some((subject(call), text(call, "Policy"))),
+        // What CreateKey makes has no name yet.
+        ("kms", "PutKeyPolicy" | "CreateKey") => Some((subject(call), text(call, "Policy"))),
         ("sqs", "SetQueueAttributes" | "CreateQueue") => {
-            let policy = super::answer::json_of(call)["Attributes"]["Policy"].as_str()?.to_owned();
+            let policy = json_of(call)["Attributes"]["Policy"].as_str()?.to_owned();
             Some((subject(call), policy))
         }
         ("sns", "SetTopicAttributes" | "CreateTopic") => Some((subject(call), policy_of(call)?)),
         _ => None,
     }
+}
+
+fn made(call: &Call, answer: &Answer) -> Option<String> {
+    let told: Value = serde_json::from_slice(&answer.body).ok()?;
+    let id = told["KeyMetadata"]["KeyId"].as_str().filter(|_| call.operation == "CreateKey")?;
+    Some(format!("kms {id}"))
 }
 
 /// Among the attributes that are set: by its own name, or as one of several.
@@ -115,6 +125,7 @@ impl Rule for Principals {
             return Reply::Send;
         }
         if let Some((subject, policy)) = written(call) {
+            let subject = made(call, answer).unwrap_or(subject);
             let id = |arn: &str| Some((arn.to_owned(), self.world.role_id(plain(arn))?));
             self.held.insert(subject, roles_in(&policy).filter_map(id).collect());
         } else if reads(call) {

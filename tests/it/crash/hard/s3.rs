@@ -18,11 +18,12 @@ const YOUNG_FOR: Duration = Duration::from_millis(700);
 /// Minutes to hours.
 const TAKEN_FOR: Duration = Duration::from_secs(3);
 /// Up to 1 minute.
-const PERMITTED_AFTER: Duration = Duration::from_secs(2);
+const PERMITTED_AFTER: Duration = Duration::from_secs(5);
 
 pub const YOUNG: &str = "a young bucket takes no settings";
 pub const TAKEN: &str = "a deleted bucket's name is taken for a while";
 pub const UNREACHABLE: &str = "S3 may not notify while the permission is young";
+pub const BEHAVIOURS: &[&str] = &[YOUNG, TAKEN, UNREACHABLE];
 
 pub struct Buckets {
     world: World,

@@ -13,6 +13,7 @@ use super::world::{World, plain};
 const COOLS_FOR: Duration = Duration::from_secs(3);
 
 pub const COOLING: &str = "a deleted queue's name cools down";
+pub const BEHAVIOURS: &[&str] = &[COOLING];
 
 pub struct Queues {
     world: World,

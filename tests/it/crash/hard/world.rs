@@ -47,11 +47,15 @@ impl World {
         self.facts().refusals.entry(own).or_insert((call.name(), 0)).1 += 1;
     }
 
-    /// Calls that were refused for their rate, once each, and those that were refused again.
-    pub fn refusals(&self) -> (usize, BTreeSet<String>) {
+    /// How often calls of each name were refused for their rate, and the same ones again.
+    pub fn refusals(&self) -> (BTreeMap<String, u32>, BTreeSet<String>) {
         let facts = self.facts();
+        let mut all = BTreeMap::new();
+        for (name, times) in facts.refusals.values() {
+            *all.entry(name.clone()).or_default() += times;
+        }
         let again = facts.refusals.values().filter(|(_, times)| *times > 1);
-        (facts.refusals.len(), again.map(|(name, _)| name.clone()).collect())
+        (all, again.map(|(name, _)| name.clone()).collect())
     }
 
     pub fn role_made(&self, name: &str, id: &str) {
