@@ -7,19 +7,8 @@ use std::thread;
 use super::honest::beyond;
 use super::image::Image;
 use super::lent::Lent;
-use super::proxy::Rule;
 use super::scene::{Run, Scene};
-use crate::e2e::Project;
-use crate::e2e::machine::Machine;
-
-/// What is done before, what is disturbed, and what a person types afterwards.
-#[derive(Clone, Copy)]
-pub struct Story {
-    pub before: &'static [&'static str],
-    pub act: &'static str,
-    /// After these the last of them finds nothing to do.
-    pub after: &'static [&'static str],
-}
+use super::story::Story;
 
 /// What came of one try.
 #[derive(Debug, Default, Clone)]
@@ -83,7 +72,7 @@ const CREW: usize = 8;
 
 /// Tries each of these on a scene of its own, `CREW` at a time.
 pub fn crew<T: Sync>(
-    project: impl Fn(&Machine) -> Project<'_> + Sync,
+    story: &Story,
     tries: &[T],
     name: impl Fn(&T) -> String + Sync,
     one: impl Fn(&Scene<'_>, &T) -> Outcome + Sync,
@@ -92,10 +81,10 @@ pub fn crew<T: Sync>(
     let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..CREW.min(tries.len()) {
-            let (tell, left, project, name, one) = (tell.clone(), &left, &project, &name, &one);
+            let (tell, left, name, one) = (tell.clone(), &left, &name, &one);
             scope.spawn(move || {
                 let machine = Lent::take();
-                let scene = Scene::on(&machine, project(&machine));
+                let scene = Scene::in_mode(story.mode, &machine, (story.project)(&machine));
                 while let Some(next) = next(left) {
                     scene.reset();
                     let _ = tell.send((name(next), one(&scene, next)));
@@ -115,56 +104,12 @@ fn next<'t, T>(left: &Mutex<std::slice::Iter<'t, T>>) -> Option<&'t T> {
     left.lock().expect("nothing panics in here").next()
 }
 
-impl Story {
-    /// Without any disturbance: the calls of the act, and what AWS holds at the end.
-    pub fn reference(&self, scene: &Scene<'_>) -> (Run, Image) {
-        scene.reset();
-        self.begin(scene);
-        let run = scene.undisturbed(self.act);
-        assert_eq!(run.ended.code, Some(0), "{}", run.ended);
-        for line in self.after {
-            let ended = scene.undisturbed(line).ended;
-            assert_eq!(ended.code, Some(0), "{ended}");
-        }
-        (run, scene.image())
-    }
-
-    pub fn begin(&self, scene: &Scene<'_>) {
-        for line in self.before {
-            let ended = scene.undisturbed(line).ended;
-            assert_eq!(ended.code, Some(0), "{ended}");
-        }
-    }
-
-    /// The act disturbed by these rules, then undisturbed commands, then the checks.
-    pub fn told(&self, scene: &Scene<'_>, rules: Vec<Box<dyn Rule>>, end: &Image) -> Outcome {
-        self.begin(scene);
-        let disturbed = scene.run(self.act, rules);
-        self.checked(scene, &[disturbed], end)
-    }
-
-    /// The undisturbed commands after these runs, and the checks.
-    pub fn checked(&self, scene: &Scene<'_>, disturbed: &[Run], end: &Image) -> Outcome {
-        let mut outcome = Outcome { converged: true, ..Outcome::default() };
-        for run in disturbed {
-            outcome.ended_well(run, &[None, Some(0), Some(1), Some(4), Some(5), Some(6)]);
-        }
-        for line in self.after {
-            outcome.ended_well(&scene.undisturbed(line), &[Some(0)]);
-        }
-        if let Some(line) = self.after.last() {
-            let again = scene.undisturbed(line);
-            outcome.ended_well(&again, &[Some(0)]);
-            for made in again.writes() {
-                outcome.miss(format!("a further run wrote: {}", made.call.name()));
-            }
-        }
-        outcome.compare(end, &scene.image());
-        outcome
-    }
-}
-
 impl Outcome {
+    /// Until something is missed.
+    pub fn good() -> Self {
+        Self { converged: true, ..Self::default() }
+    }
+
     pub fn miss(&mut self, note: String) {
         self.converged = false;
         self.notes.push(note);
@@ -183,7 +128,7 @@ impl Outcome {
         }
     }
 
-    fn compare(&mut self, wanted: &Image, found: &Image) {
+    pub fn compare(&mut self, wanted: &Image, found: &Image) {
         for difference in wanted.differences(found) {
             if difference.contains(" (2)") {
                 self.duplicates += 1;

@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use super::call::Call;
-use super::family::{Story, crew};
 use super::http::Answer;
-use super::kill::{APPLY, DESTROY, UPDATE, flagship};
-use super::lent::Lent;
 use super::point::{Count, Point, points};
 use super::proxy::{Deed, Reply, Rule};
 use super::refusal::refusal;
-use super::scene::Scene;
-use super::slice::{report, slice};
+use super::stories::{APPLY, DESTROY, UPDATE};
+use super::story::Story;
 
 /// How many faults of a story CI tries.
 const SLICE: usize = 24;
@@ -113,30 +110,27 @@ fn refused(call: &Call, fault: Fault) -> Answer {
 
 #[test]
 fn an_apply_goes_on_after_every_fault_of_every_call() {
-    everywhere("apply, faults", APPLY);
+    everywhere(APPLY);
 }
 
 #[test]
 fn an_update_goes_on_after_every_fault_of_every_call() {
-    everywhere("update, faults", UPDATE);
+    everywhere(UPDATE);
 }
 
 #[test]
 fn a_destroy_goes_on_after_every_fault_of_every_call() {
-    everywhere("destroy, faults", DESTROY);
+    everywhere(DESTROY);
 }
 
-fn everywhere(family: &str, story: Story) {
-    let machine = Lent::take();
-    let scene = Scene::on(&machine, flagship(&machine));
-    let (run, end) = story.reference(&scene);
+fn everywhere(story: Story) {
+    let (run, end) = story.reference();
     let all = points(&run.made).into_iter().flat_map(|point| {
         let each = move |fault| [1, 3].map(|times| (point.clone(), fault, times));
         FAULTS.into_iter().flat_map(each)
     });
-    let tries = slice(family, all.collect(), SLICE);
     let name = |(point, fault, times): &(Point, Fault, u32)| format!("{fault:?} {point} x{times}");
-    let tally = crew(flagship, &tries, name, |scene, (point, fault, times)| {
+    story.family("faults", (all.collect(), SLICE), name, |scene, (point, fault, times)| {
         let rule = Faulty {
             point: point.clone(),
             fault: *fault,
@@ -146,6 +140,4 @@ fn everywhere(family: &str, story: Story) {
         };
         story.told(scene, vec![Box::new(rule)], &end)
     });
-    report(&tally.row(family));
-    tally.holds(family);
 }

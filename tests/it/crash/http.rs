@@ -30,10 +30,10 @@ pub fn read_request(from: &mut BufReader<TcpStream>) -> io::Result<Option<Reques
     let first = line(from)?;
     let mut words = first.split(' ').map(str::to_owned);
     let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
-    let headers = read_headers(from)?;
-    let expects = header(&headers, "expect").is_some();
-    if expects {
+    let mut headers = read_headers(from)?;
+    if header(&headers, "expect").is_some() {
         from.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        headers.retain(|(name, _)| name != "expect");
     }
     let body = read_body(from, &headers, Some(0))?;
     Ok(Some(Request { method, path, headers, body }))

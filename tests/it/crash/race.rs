@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use super::call::Call;
-use super::family::{Outcome, Story, crew};
+use super::family::Outcome;
 use super::http::{self, Answer, Request};
 use super::image::Image;
-use super::kill::{APPLY, JOB, UPDATE, flagship, with_job};
-use super::lent::Lent;
 use super::proxy::{Deed, Proxy, Reply, Rule};
 use super::scene::{Run, Scene, outcome};
-use super::slice::{Random, report, slice};
-use crate::e2e::Project;
-use crate::e2e::machine::Machine;
+use super::slice::Random;
+use super::stories::{APPLY, JOB, UPDATE};
+use super::story::Story;
 
 /// How many seeds CI tries, and a full run.
 const SLICE: usize = 3;
@@ -60,52 +58,45 @@ impl Rule for Unlock {
 
 #[test]
 fn two_first_applies_at_once_come_to_the_same_end_as_one() {
-    race("2 first applies at once", APPLY, 2, Adversary::Nobody, flagship);
+    race(APPLY, 2, Adversary::Nobody);
 }
 
 #[test]
 fn four_first_applies_at_once_come_to_the_same_end_as_one() {
-    race("4 first applies at once", APPLY, 4, Adversary::Nobody, flagship);
+    race(APPLY, 4, Adversary::Nobody);
 }
 
 #[test]
 fn two_updates_at_once_come_to_the_same_end_as_one() {
-    race("2 updates at once", UPDATE, 2, Adversary::Nobody, flagship);
+    race(UPDATE, 2, Adversary::Nobody);
 }
 
 #[test]
 fn two_applies_at_once_run_a_job_once() {
-    race("2 applies with a job at once", JOB, 2, Adversary::Nobody, with_job);
+    race(JOB, 2, Adversary::Nobody);
 }
 
 #[test]
 fn two_updates_at_once_without_their_lock_come_to_the_same_end_as_one() {
-    race("2 updates at once, the lock deleted", UPDATE, 2, Adversary::Unlocks, flagship);
+    race(UPDATE, 2, Adversary::Unlocks);
 }
 
 #[test]
 fn four_updates_at_once_without_their_lock_come_to_the_same_end_as_one() {
-    race("4 updates at once, the lock deleted", UPDATE, 4, Adversary::Unlocks, flagship);
+    race(UPDATE, 4, Adversary::Unlocks);
 }
 
-fn race(
-    family: &str,
-    story: Story,
-    runners: u64,
-    adversary: Adversary,
-    project: fn(&Machine) -> Project<'_>,
-) {
-    let machine = Lent::take();
-    let (_, end) = story.reference(&Scene::on(&machine, project(&machine)));
-    let tries = slice(family, (0..ALL).collect(), SLICE);
-    let tally = crew(
-        project,
-        &tries,
+fn race(story: Story, runners: u64, adversary: Adversary) {
+    let (_, end) = story.reference();
+    let all = ((0..ALL).collect(), SLICE);
+    let unlocked = if adversary == Adversary::Unlocks { ", the lock deleted" } else { "" };
+    let disturbed = format!("{runners} at once{unlocked}");
+    story.family(
+        &disturbed,
+        all,
         |seed| format!("seed {seed}"),
         |scene, seed| story.raced(scene, *seed, runners, adversary, &end),
     );
-    report(&tally.row(family));
-    tally.holds(family);
 }
 
 impl Story {
@@ -120,11 +111,11 @@ impl Story {
     ) -> Outcome {
         self.begin(scene);
         let start = |number: u64| {
-            let proxy = Proxy::before(scene.port);
+            let proxy = Proxy::before(scene.upstream());
             let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(Jitter(Random(seed * 8 + number)))];
             if adversary == Adversary::Unlocks {
                 let random = Random(seed * 8 + number + 100);
-                rules.push(Box::new(Unlock { port: scene.port, random }));
+                rules.push(Box::new(Unlock { port: scene.upstream(), random }));
             }
             proxy.begin(rules);
             let child = scene.start(self.act, &proxy);

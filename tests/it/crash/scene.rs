@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::hard::Hard;
 use super::http::ask;
 use super::image::Image;
 use super::proxy::{Made, Proxy, Rule};
@@ -16,11 +17,24 @@ use crate::e2e::{Ended, Project};
 
 /// No run takes as long; one that does hangs.
 const RUN_MAX: Duration = Duration::from_secs(150);
+/// The same where it has to wait for everything.
+const HARD_RUN_MAX: Duration = Duration::from_secs(450);
 
 pub struct Scene<'m> {
     pub project: Project<'m>,
     pub proxy: Proxy,
-    pub port: u16,
+    port: u16,
+    /// Stands between the two in hard mode.
+    pub hard: Option<Hard>,
+}
+
+/// How the AWS behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// What is done shows at once.
+    Mild,
+    /// As `hard` says.
+    Hard,
 }
 
 /// How a run ended and what it asked of AWS.
@@ -38,17 +52,32 @@ impl Run {
 
 impl<'m> Scene<'m> {
     pub fn on(machine: &'m Machine, project: Project<'m>) -> Self {
+        Self::in_mode(Mode::Mild, machine, project)
+    }
+
+    pub fn in_mode(mode: Mode, machine: &'m Machine, project: Project<'m>) -> Self {
         let port = machine.port();
-        let scene = Self { project, proxy: Proxy::before(port), port };
+        let hard = (mode == Mode::Hard).then(|| Hard::before(port));
+        let upstream = hard.as_ref().map_or(port, |hard| hard.proxy.port);
+        let scene = Self { project, proxy: Proxy::before(upstream), port, hard };
         // What Spark and the trigger would do is not the matter here.
         let pace = r#"{"step_seconds": 0.5, "cluster_start_seconds": 0.5, "triggers": false}"#;
         scene.control("pace", pace);
+        scene.reset();
         scene
+    }
+
+    /// Where other programs find the AWS as hard or as mild as this one does.
+    pub fn upstream(&self) -> u16 {
+        self.hard.as_ref().map_or(self.port, |hard| hard.proxy.port)
     }
 
     /// Forgets everything that the AWS holds.
     pub fn reset(&self) {
         ask(self.port, "POST", "/_local/reset", "{}");
+        if let Some(hard) = &self.hard {
+            hard.forget();
+        }
     }
 
     pub fn control(&self, path: &str, body: &str) -> Value {
@@ -63,7 +92,8 @@ impl<'m> Scene<'m> {
     pub fn run(&self, line: &str, rules: Vec<Box<dyn Rule>>) -> Run {
         self.proxy.begin(rules);
         let child = self.start(line, &self.proxy);
-        let (ended, hung) = outcome(line, child);
+        let max = if self.hard.is_some() { HARD_RUN_MAX } else { RUN_MAX };
+        let (ended, hung) = outcome_within(max, line, child);
         Run { ended, made: self.proxy.end(), hung }
     }
 
@@ -83,10 +113,14 @@ impl<'m> Scene<'m> {
 }
 
 /// Waits for the end of a run; the second says that it had to be ended.
-pub fn outcome(line: &str, mut child: Child) -> (Ended, bool) {
+pub fn outcome(line: &str, child: Child) -> (Ended, bool) {
+    outcome_within(RUN_MAX, line, child)
+}
+
+fn outcome_within(max: Duration, line: &str, mut child: Child) -> (Ended, bool) {
     let (out, err) = (drain(child.stdout.take()), drain(child.stderr.take()));
     // It closes its output when it ends.
-    let said = out.recv_timeout(RUN_MAX);
+    let said = out.recv_timeout(max);
     let hung = said.is_err();
     if hung {
         let _ = child.kill();

@@ -5,16 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::call::Call;
-use super::family::{Story, crew};
 use super::http::Answer;
-use super::kill::{APPLY, DESTROY, JOB, KillWrite, UPDATE, flagship, with_job};
-use super::lent::Lent;
+use super::kill::KillWrite;
 use super::point::{Count, Point, Side, points};
 use super::proxy::{Reply, Rule};
-use super::scene::Scene;
-use super::slice::{report, slice};
-use crate::e2e::Project;
-use crate::e2e::machine::Machine;
+use super::stories::{APPLY, DESTROY, JOB, UPDATE};
+use super::story::Story;
 
 /// How many points of a story CI tries.
 const SLICE: usize = 12;
@@ -115,58 +111,51 @@ impl Rule for Unseen {
 
 #[test]
 fn an_apply_gets_over_old_answers_to_any_read() {
-    views("apply, old answers", APPLY);
+    views(APPLY);
 }
 
 #[test]
 fn an_update_gets_over_old_answers_to_any_read() {
-    views("update, old answers", UPDATE);
+    views(UPDATE);
 }
 
 #[test]
 fn a_destroy_gets_over_old_answers_to_any_read() {
-    views("destroy, old answers", DESTROY);
+    views(DESTROY);
 }
 
 #[test]
 fn an_apply_that_does_not_see_what_a_killed_one_made_comes_to_the_same_end() {
-    unseen("apply, killed, its last write unseen", APPLY, flagship);
+    unseen(APPLY);
 }
 
 #[test]
 fn an_apply_that_does_not_see_a_killed_ones_cluster_or_step_comes_to_the_same_end() {
-    unseen("apply with a job, killed, its last write unseen", JOB, with_job);
+    unseen(JOB);
 }
 
-fn views(family: &str, story: Story) {
-    let machine = Lent::take();
-    let (run, end) = story.reference(&Scene::on(&machine, flagship(&machine)));
+fn views(story: Story) {
+    let (run, end) = story.reference();
     let reads: Vec<_> = run.made.iter().filter(|made| !made.call.writes()).cloned().collect();
     let all = points(&reads).into_iter().flat_map(|point| [(point.clone(), 1), (point, 3)]);
-    let tries = slice(family, all.collect(), SLICE);
     let name = |(point, times): &(Point, u32)| format!("{point} x{times}");
-    let tally = crew(flagship, &tries, name, |scene, (point, left)| {
+    story.family("old answers", (all.collect(), SLICE), name, |scene, (point, left)| {
         let history = History::default();
         let (point, count) = (point.clone(), Count::default());
         let stale = Stale { history: history.clone(), point, left: *left, count };
         story.told(scene, vec![Box::new(stale), Box::new(Recording(history))], &end)
     });
-    report(&tally.row(family));
-    tally.holds(family);
 }
 
-fn unseen(family: &str, story: Story, project: fn(&Machine) -> Project<'_>) {
-    let machine = Lent::take();
-    let (run, end) = story.reference(&Scene::on(&machine, project(&machine)));
+fn unseen(story: Story) {
+    let (run, end) = story.reference();
     let writes = u32::try_from(run.writes().count()).expect("there are few");
-    let tries = slice(family, (1..=writes).collect(), SLICE);
+    let all = ((1..=writes).collect(), SLICE);
     let name = |write: &u32| format!("write {write}");
-    let tally = crew(project, &tries, name, |scene, write| {
+    story.family("killed, the last write unseen", all, name, |scene, write| {
         let history = History::default();
         let kill = KillWrite::at((*write, Side::After));
         scene.run(story.act, vec![Box::new(kill), Box::new(Recording(history.clone()))]);
         story.told(scene, vec![Box::new(Unseen { history, since: None })], &end)
     });
-    report(&tally.row(family));
-    tally.holds(family);
 }

@@ -1,0 +1,119 @@
+//! Hard mode: AWS as it really is, imposed on what the local AWS answers.
+//!
+//! What it does is what AWS is known to do, in seconds where AWS takes minutes: each rule names the
+//! real figure beside its own. It stands between the local AWS and the proxy that disturbs a run,
+//! and remembers for as long as the local AWS does: what one run made is young for the next.
+//!
+//! Left to the local AWS, which does it by itself: keys that await deletion show, and keep their
+//! alias; composite alarms are hidden from who does not ask for them, and tags of an alarm that
+//! exists are not put with it; a topic that exists with other attributes is refused, and who is
+//! subscribed by mail has to confirm.
+
+mod answer;
+mod busy;
+mod caused;
+mod copies;
+mod emr;
+mod firehose;
+mod iam;
+mod kill;
+mod kinesis;
+mod lag;
+mod lambda;
+mod pace;
+mod principals;
+mod s3;
+mod sqs;
+mod tests;
+mod world;
+
+use super::call::Call;
+use super::http::Answer;
+use super::proxy::{Deed, Proxy, Reply, Rule};
+
+pub use world::World;
+
+/// An AWS that is hard to deal with, before the one at a port.
+pub struct Hard {
+    pub proxy: Proxy,
+    world: std::sync::Mutex<World>,
+    port: u16,
+}
+
+impl Hard {
+    pub fn before(port: u16) -> Self {
+        let hard = Self { proxy: Proxy::before(port), world: std::sync::Mutex::default(), port };
+        hard.forget();
+        hard
+    }
+
+    /// With what the AWS behind it holds.
+    pub fn forget(&self) {
+        let world = World::default();
+        self.proxy.begin(vec![Box::new(All(rules(&world, self.port)))]);
+        *self.world.lock().expect("no holder panics") = world;
+    }
+
+    pub fn world(&self) -> World {
+        self.world.lock().expect("no holder panics").clone()
+    }
+}
+
+/// How AWS behaves: who stands first refuses first.
+fn rules(world: &World, port: u16) -> Vec<Box<dyn Rule>> {
+    let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(pace::Pace::new(world))];
+    rules.extend(lag::all(world));
+    rules.push(Box::new(kinesis::Streams::new(world)));
+    rules.push(Box::new(firehose::Deliveries::new(world)));
+    rules.push(Box::new(s3::Buckets::new(world)));
+    rules.push(Box::new(principals::Principals::new(world)));
+    rules.push(Box::new(iam::Roles::new(world)));
+    rules.push(Box::new(lambda::Functions::new(world)));
+    rules.push(Box::new(sqs::Queues::new(world)));
+    rules.push(Box::new(emr::Clusters::new(world, port)));
+    rules.extend(busy::all(world));
+    rules
+}
+
+/// Every behaviour, by its name.
+fn behaviours() -> impl Iterator<Item = &'static str> {
+    let own = [
+        pace::BEHAVIOURS,
+        kinesis::BEHAVIOURS,
+        firehose::BEHAVIOURS,
+        s3::BEHAVIOURS,
+        principals::BEHAVIOURS,
+        iam::BEHAVIOURS,
+        lambda::BEHAVIOURS,
+        sqs::BEHAVIOURS,
+        emr::BEHAVIOURS,
+    ];
+    own.into_iter().flatten().copied().chain(lag::behaviours()).chain(busy::behaviours())
+}
+
+/// Those that show only to who does wrong: a program that waits as it should never sees them. What
+/// they are is shown in `caused`.
+const CAUSED: &[&str] =
+    &[emr::INVALID, kinesis::BUSY, kinesis::FULL, lambda::CONFLICT, busy::ATTACHED, pace::REFUSED];
+
+/// What one rule refuses, no rule behind it hears of.
+struct All(Vec<Box<dyn Rule>>);
+
+impl Rule for All {
+    fn before(&mut self, call: &Call) -> Deed {
+        for rule in &mut self.0 {
+            match rule.before(call) {
+                Deed::Forward => {}
+                other => return other,
+            }
+        }
+        Deed::Forward
+    }
+
+    fn after(&mut self, call: &Call, answer: &mut Answer) -> Reply {
+        for rule in self.0.iter_mut().rev() {
+            rule.after(call, answer);
+        }
+        Reply::Send
+    }
+}
