@@ -129,13 +129,14 @@ impl Outcome {
     }
 
     pub fn compare(&mut self, wanted: &Image, found: &Image) {
-        for difference in wanted.differences(found) {
-            if difference.contains(" (2)") {
-                self.duplicates += 1;
-            } else if difference.contains(": nothing / ") {
-                self.orphans += 1;
-            }
-            self.miss(difference);
-        }
+        let differences = wanted.differences(found);
+        let extra: Vec<_> =
+            differences.iter().filter(|it| it.contains(": nothing / ")).cloned().collect();
+        let numbered = |thing: &&&str| thing.ends_with(')');
+        let things = Image::things(&extra);
+        let twice = things.iter().filter(numbered).count();
+        self.duplicates += u32::try_from(twice).expect("they are few");
+        self.orphans += u32::try_from(things.len() - twice).expect("they are few");
+        differences.into_iter().for_each(|difference| self.miss(difference));
     }
 }

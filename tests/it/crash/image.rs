@@ -82,8 +82,14 @@ impl Image {
                 }
             }
         }
-        found.retain(|place, _| !is_record(place));
+        // A bucket that holds nothing but records is an empty one.
+        found.retain(|place, value| !is_record(place) && value != "{}");
         Self(found)
+    }
+
+    /// What one of two holds and the other does not, or otherwise.
+    pub fn things(differences: &[String]) -> BTreeSet<&str> {
+        differences.iter().map(|difference| thing(difference)).collect()
     }
 
     /// Each place at which two differ, with both.
@@ -176,6 +182,12 @@ fn is_record(place: &str) -> bool {
     let dated = ["/sha256", "/etag", "/size", "/checksums/CRC32"];
     place.contains("/lock.json/")
         || (place.contains("/pipeline/") && dated.iter().any(|end| place.ends_with(end)))
+}
+
+/// `kms/keys/ACCOUNT/REGION/ID` of what stands further down.
+fn thing(place: &str) -> &str {
+    let end = place.match_indices('/').nth(4).map(|(at, _)| at);
+    &place[..end.unwrap_or(place.len())]
 }
 
 fn flatten(place: &str, value: &Value, found: &mut BTreeMap<String, String>) {
