@@ -109,14 +109,8 @@ fn edit(dice: &mut Dice) -> Edit {
 
 fn outside(dice: &mut Dice) -> Outside {
     let slot = dice.slot();
-    let changes = [
-        Change::Field,
-        Change::Fixed,
-        Change::Tag,
-        Change::Strip,
-        Change::Seize,
-        Change::Fill,
-    ];
+    let changes =
+        [Change::Field, Change::Fixed, Change::Tag, Change::Strip, Change::Seize, Change::Fill];
     let guises = [Guise::Bare, Guise::Sibling, Guise::Namesake, Guise::Neighbour];
     match dice.below(5) {
         0..1 => Outside::Delete(slot),

@@ -5,8 +5,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use pipeline::apply::{Event, Reporter};
-use pipeline::blueprint::text::Resolved;
 use pipeline::blueprint::Desired;
+use pipeline::blueprint::text::Resolved;
 use pipeline::cloud::{Boxed, Cloud, Contents, Fault, Locks, Object, Owned, Put, Removal, Seen};
 use pipeline::kind::{Kind, Live, Name, Place};
 use pipeline::plan::Choice;

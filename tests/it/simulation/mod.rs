@@ -106,7 +106,8 @@ fn after_every_history_one_undisturbed_apply_converges() {
     }
     let asked = asked("PIPELINE_HISTORIES");
     let first = if asked.is_some() { RandomState::new().hash_one(0) } else { 0 };
-    let tally = all(first, asked.unwrap_or(HISTORIES)).unwrap_or_else(|seed| panic!("{}", told(seed)));
+    let tally =
+        all(first, asked.unwrap_or(HISTORIES)).unwrap_or_else(|seed| panic!("{}", told(seed)));
     if asked.is_some() {
         writeln!(std::io::stderr(), "histories from {first} on: {tally:#?}").unwrap();
     }

@@ -111,7 +111,8 @@ impl World<'_> {
 
     async fn race(&self, runs: &[Run]) -> Result<(), Rule> {
         let desired = desired(&resources(&self.parts));
-        *self.fake.habits.borrow_mut() = runs.first().map(habits).unwrap_or_default();
+        *self.fake.habits.borrow_mut() =
+            runs.first().map(|run| self.habits(run)).unwrap_or_default();
         let choices = runs.iter().map(|run| choice(run.delete_data, &BTreeSet::new()));
         let choices: Vec<Choice> = choices.collect();
         let each = runs.iter().zip(&choices).map(|(run, how)| self.run(run, &desired, how));
@@ -229,6 +230,23 @@ impl World<'_> {
         Some(Lease::new(line, home, lock(line.number)))
     }
 
+    /// How AWS behaves; only clusters end by themselves.
+    fn habits(&self, run: &Run) -> BTreeMap<String, Habit> {
+        let nature = run.nature;
+        let usual = Habit {
+            settles: nature.settles,
+            forgets: nature.forgets,
+            leaves: nature.leaves,
+            unlisted: nature.unlisted,
+            one_field: nature.one_field,
+            ..Habit::default()
+        };
+        let lasts = |slot| self.parts.iter().any(|p| p.slot == slot && p.kind() != "cluster");
+        let blows = run.blows.iter().filter(|(slot, blow)| *blow != Blow::Ends || !lasts(*slot));
+        let struck = blows.map(|(slot, blow)| (format!("r{slot}"), blown(&usual, *blow)));
+        struck.chain([("*".to_owned(), usual.clone())]).collect()
+    }
+
     /// AWS has caught up, what is others' under our names is adopted or taken away, and an apply
     /// that nothing happens to goes through.
     async fn settle(&self) -> Result<(), Rule> {
@@ -236,7 +254,6 @@ impl World<'_> {
         self.fake.catch_up();
         let desired = desired(&resources(&self.parts));
         let quiet = Run::quiet();
-        *self.fake.habits.borrow_mut() = habits(&quiet);
         let adopting = choice(true, &self.adopted(&desired).await?);
         let said = match self.run(&quiet, &desired, &adopting).await? {
             Some(Ended::Nothing) => None,
@@ -374,20 +391,6 @@ fn lock(number: u64) -> Lock {
         renewed: 0,
         process: None,
     }
-}
-
-fn habits(run: &Run) -> BTreeMap<String, Habit> {
-    let nature = run.nature;
-    let usual = Habit {
-        settles: nature.settles,
-        forgets: nature.forgets,
-        leaves: nature.leaves,
-        unlisted: nature.unlisted,
-        one_field: nature.one_field,
-        ..Habit::default()
-    };
-    let struck = run.blows.iter().map(|(slot, blow)| (format!("r{slot}"), blown(&usual, *blow)));
-    struck.chain([("*".to_owned(), usual.clone())]).collect()
 }
 
 fn blown(usual: &Habit, blow: Blow) -> Habit {
