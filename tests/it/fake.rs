@@ -212,6 +212,11 @@ impl Fake {
         things.iter().any(|thing| thing.kind.name() == kind && thing.identity == identity)
     }
 
+    /// The number of what was made last.
+    pub fn last(&self) -> u32 {
+        self.made.get()
+    }
+
     /// What is not ours, as it is: its number, what it is and what it holds.
     pub fn others(&self) -> Vec<(u32, String, Value, u32)> {
         let things = self.things.borrow();

@@ -1,6 +1,7 @@
 //! What one run hears of the account: each call on its way may be late, lost, or its last.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Line<'a> {
     pub number: u64,
     /// What is others' and may be taken over.
     adopted: RefCell<Vec<String>>,
+    /// What this run made: whatever others do to it, it may put it right.
+    made: RefCell<BTreeSet<u32>>,
     /// What happened to something of others' by a call of this run.
     pub trespass: RefCell<Option<String>>,
     dice: RefCell<Dice>,
@@ -65,6 +68,7 @@ impl<'a> Line<'a> {
             script,
             number,
             adopted: RefCell::default(),
+            made: RefCell::default(),
             trespass: RefCell::default(),
             dice: RefCell::new(Dice::new(number)),
             calls: RefCell::default(),
@@ -100,7 +104,8 @@ impl<'a> Line<'a> {
     /// What others have, but for what may be taken over.
     fn others(&self) -> Vec<(u32, String, Value, u32)> {
         let mut others = self.fake.others();
-        others.retain(|(_, name, ..)| !self.adopted.borrow().contains(name));
+        let (adopted, made) = (self.adopted.borrow(), self.made.borrow());
+        others.retain(|(number, name, ..)| !adopted.contains(name) && !made.contains(number));
         others
     }
 
@@ -150,13 +155,14 @@ impl<'a> Line<'a> {
         if sent.verb == Verb::Look || sent.kind == LOCK {
             return carry_out.await;
         }
-        let before = self.others();
+        let (before, last) = (self.others(), self.fake.last());
         let done = carry_out.await;
         let after = self.others();
         if before != after {
             let call = format!("{:?} {} {}", sent.verb, sent.kind, sent.identity);
             *self.trespass.borrow_mut() = Some(format!("{call}: {before:?} became {after:?}"));
         }
+        self.made.borrow_mut().extend(last + 1..=self.fake.last());
         done
     }
 
