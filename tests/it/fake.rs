@@ -225,6 +225,12 @@ impl Fake {
         theirs.map(|t| (t.number, name(t), t.spec.clone(), t.holds)).collect()
     }
 
+    /// The numbers of what is not ours.
+    pub fn theirs(&self) -> BTreeSet<u32> {
+        let things = self.things.borrow();
+        things.iter().filter(|thing| !self.owns(thing)).map(|thing| thing.number).collect()
+    }
+
     fn owns(&self, thing: &Thing) -> bool {
         thing.spec["tags"][OWNER_TAG] == self.place.owner.0
     }

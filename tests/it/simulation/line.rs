@@ -1,7 +1,7 @@
 //! What one run hears of the account: each call on its way may be late, lost, or its last.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::time::Duration;
 
@@ -36,6 +36,9 @@ pub struct Line<'a> {
     adopted: RefCell<Vec<String>>,
     /// What this run made: whatever others do to it, it may put it right.
     made: RefCell<BTreeSet<u32>>,
+    /// What was others' when something was looked at last: what is given away between a look and
+    /// the call that follows, nobody can know.
+    looks: RefCell<BTreeMap<(String, String), BTreeSet<u32>>>,
     /// What happened to something of others' by a call of this run.
     pub trespass: RefCell<Option<String>>,
     dice: RefCell<Dice>,
@@ -69,6 +72,7 @@ impl<'a> Line<'a> {
             number,
             adopted: RefCell::default(),
             made: RefCell::default(),
+            looks: RefCell::default(),
             trespass: RefCell::default(),
             dice: RefCell::new(Dice::new(number)),
             calls: RefCell::default(),
@@ -151,16 +155,32 @@ impl<'a> Line<'a> {
         result
     }
 
+    /// The plan was agreed to, for which a person may have taken an hour.
+    pub fn agreed(&self) {
+        self.looks.borrow_mut().clear();
+    }
+
+    /// Carries out a call and sees what it does to what is others'.
     async fn watched<T>(&self, sent: &Sent<'_>, carry_out: impl Future<Output = T>) -> T {
-        if sent.verb == Verb::Look || sent.kind == LOCK {
+        if sent.kind == LOCK {
+            return carry_out.await;
+        }
+        let place = (sent.kind.to_owned(), sent.identity.to_owned());
+        if sent.verb == Verb::Look {
+            self.looks.borrow_mut().insert(place, self.fake.theirs());
             return carry_out.await;
         }
         let (before, last) = (self.others(), self.fake.last());
         let done = carry_out.await;
         let after = self.others();
-        if before != after {
+        let ours_then = |number: u32| {
+            number <= last && self.looks.borrow().get(&place).is_some_and(|s| !s.contains(&number))
+        };
+        let changed = before.iter().filter(|thing| !after.contains(thing));
+        let new = after.iter().filter(|thing| !before.contains(thing));
+        if let Some(thing) = changed.chain(new).find(|(number, ..)| !ours_then(*number)) {
             let call = format!("{:?} {} {}", sent.verb, sent.kind, sent.identity);
-            *self.trespass.borrow_mut() = Some(format!("{call}: {before:?} became {after:?}"));
+            *self.trespass.borrow_mut() = Some(format!("{call} does something to {thing:?}"));
         }
         self.made.borrow_mut().extend(last + 1..=self.fake.last());
         done

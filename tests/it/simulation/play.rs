@@ -213,6 +213,7 @@ impl World<'_> {
         for what in &run.between {
             meddle(self.fake, &self.parts, what);
         }
+        line.agreed();
         let plan = shown.plan.borrow().clone();
         let report = carried_out(line, lease.as_ref(), &plan, &snapshot, choice).await;
         if let Some(lease) = &lease {
