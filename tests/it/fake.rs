@@ -107,6 +107,9 @@ struct Thing {
     unlisted: u32,
 }
 
+/// Something that is not ours: its number, its kind and name, what it is and what it holds.
+pub type Theirs = (u32, String, Value, u32);
+
 pub struct Fake {
     pub place: Place,
     pub habits: RefCell<BTreeMap<String, Habit>>,
@@ -171,7 +174,6 @@ impl Fake {
     pub fn calm(&self) {
         self.habits.borrow_mut().clear();
         for thing in self.things.borrow_mut().iter_mut() {
-            thing.ends = None;
             match thing.stage {
                 Stage::Settling(_) => thing.stage = Stage::Ready,
                 Stage::Leaving(_) => thing.leave(),
@@ -181,9 +183,10 @@ impl Fake {
         self.catch_up();
     }
 
-    /// From now on every look and every listing shows what is.
+    /// From now on every look and every listing shows what is, and what is there stays.
     pub fn catch_up(&self) {
         for thing in self.things.borrow_mut().iter_mut() {
+            thing.ends = None;
             thing.lag = 0;
             thing.unlisted = 0;
             thing.retired = thing.retired.map(|_| 0);
@@ -217,8 +220,8 @@ impl Fake {
         self.made.get()
     }
 
-    /// What is not ours, as it is: its number, what it is and what it holds.
-    pub fn others(&self) -> Vec<(u32, String, Value, u32)> {
+    /// What is not ours, as it is.
+    pub fn others(&self) -> Vec<Theirs> {
         let things = self.things.borrow();
         let theirs = things.iter().filter(|thing| thing.is_there() && !self.owns(thing));
         let name = |thing: &Thing| format!("{} {}", thing.kind.name(), thing.identity);
@@ -335,13 +338,16 @@ impl Fake {
         }
     }
 
-    /// The oldest that exists, else the newest that is remembered.
+    /// The oldest that stays, else one on its way out, else the newest that is remembered.
     fn found(&self, kind: &str, identity: &str) -> Option<Live> {
         let mut things = self.things.borrow_mut();
         let matching = things.iter_mut().filter(|thing| self.means(thing, kind, identity));
         let mut shown: Vec<Live> = matching.filter_map(|thing| thing.show(identity)).collect();
         things.retain(|thing| thing.stage != Stage::Absent || thing.lag > 0);
-        let first = shown.iter().position(Live::exists).unwrap_or(shown.len().saturating_sub(1));
+        let stays = |live: &Live| live.exists() && !matches!(live.phase, Phase::Leaving(_));
+        let first = shown.iter().position(stays);
+        let first = first.or_else(|| shown.iter().position(Live::exists));
+        let first = first.unwrap_or(shown.len().saturating_sub(1));
         (first < shown.len()).then(|| shown.swap_remove(first))
     }
 

@@ -87,8 +87,8 @@ fn part(dice: &mut Dice, slot: u8) -> Part {
 
 fn act(dice: &mut Dice) -> Act {
     match dice.below(20) {
-        0..9 => Act::Run(run(dice)),
-        9..11 => {
+        0..8 => Act::Run(run(dice)),
+        8..11 => {
             let runs = if dice.one_in(3) { 4 } else { 2 };
             Act::Race((0..runs).map(|_| racer(dice)).collect())
         }
@@ -111,7 +111,7 @@ fn outside(dice: &mut Dice) -> Outside {
     let slot = dice.slot();
     let changes =
         [Change::Field, Change::Fixed, Change::Tag, Change::Strip, Change::Seize, Change::Fill];
-    let guises = [Guise::Bare, Guise::Sibling, Guise::Namesake, Guise::Neighbour];
+    let guises = [Guise::Bare, Guise::Odd, Guise::Sibling, Guise::Namesake, Guise::Neighbour];
     match dice.below(5) {
         0..1 => Outside::Delete(slot),
         1..3 => Outside::Change(slot, dice.of(&changes)),
@@ -140,7 +140,7 @@ fn run(dice: &mut Dice) -> Run {
         end: killed.then(|| end(point(dice))),
         faults: if troubled { dice.some(3, trouble) } else { Vec::new() },
         between: if meddled { dice.some(2, outside) } else { Vec::new() },
-        unlocked: dice.one_in(6).then(|| 1 + dice.below(30)),
+        unlocked: dice.one_in(6).then(|| 1 + dice.below(20)),
         latency: if dice.one_in(2) { 1 + dice.below(500) } else { 0 },
         patience: 600,
     }
@@ -159,8 +159,8 @@ fn nature(dice: &mut Dice) -> Nature {
 
 fn point(dice: &mut Dice) -> Point {
     match dice.one_in(3) {
-        true => Point::Call(1 + dice.below(40)),
-        false => Point::Write(1 + dice.below(8)),
+        true => Point::Call(1 + dice.below(16)),
+        false => Point::Write(1 + dice.below(4)),
     }
 }
 

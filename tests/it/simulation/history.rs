@@ -69,6 +69,8 @@ pub enum Change {
 pub enum Guise {
     /// The kind and the name, with no tags.
     Bare,
+    /// The same, and it differs in what only a replacement changes.
+    Odd,
     /// The kind and the name, of another environment.
     Sibling,
     /// The name and the tags but for the owner, in the next kind.

@@ -8,14 +8,17 @@ use std::time::Duration;
 use pipeline::apply::{Event, Reporter};
 use pipeline::blueprint::Desired;
 use pipeline::blueprint::text::Resolved;
-use pipeline::cloud::{Boxed, Cloud, Contents, Fault, Locks, Object, Owned, Put, Removal, Seen};
+use pipeline::cloud::{
+    Boxed, Class, Cloud, Contents, Fault, Locks, Object, Owned, Put, Removal, Seen,
+};
+use pipeline::kind::place::OWNER_TAG;
 use pipeline::kind::{Kind, Live, Name, Place};
 use pipeline::plan::Choice;
 use pipeline::plan::diff::Diff;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::fake::{Answer, Call, Fake, Verb, fault};
+use crate::fake::{Answer, Call, Fake, Theirs, Verb, fault};
 
 use super::draw::Dice;
 use super::history::{End, Run};
@@ -36,11 +39,15 @@ pub struct Line<'a> {
     adopted: RefCell<Vec<String>>,
     /// What this run made: whatever others do to it, it may put it right.
     made: RefCell<BTreeSet<u32>>,
+    /// Kinds and names of creates.
+    created: RefCell<BTreeSet<(String, String)>>,
     /// What was others' when something was looked at last: what is given away between a look and
     /// the call that follows, nobody can know.
     looks: RefCell<BTreeMap<(String, String), BTreeSet<u32>>>,
-    /// What happened to something of others' by a call of this run.
-    pub trespass: RefCell<Option<String>>,
+    /// The rule that a call of this run broke.
+    pub broken: RefCell<Option<String>>,
+    /// Whether it holds the lock, as far as it knows.
+    pub holds: Cell<bool>,
     dice: RefCell<Dice>,
     pub calls: RefCell<Vec<Call>>,
     count: Cell<u32>,
@@ -72,8 +79,10 @@ impl<'a> Line<'a> {
             number,
             adopted: RefCell::default(),
             made: RefCell::default(),
+            created: RefCell::default(),
             looks: RefCell::default(),
-            trespass: RefCell::default(),
+            broken: RefCell::default(),
+            holds: Cell::default(),
             dice: RefCell::new(Dice::new(number)),
             calls: RefCell::default(),
             count: Cell::default(),
@@ -106,7 +115,7 @@ impl<'a> Line<'a> {
     }
 
     /// What others have, but for what may be taken over.
-    fn others(&self) -> Vec<(u32, String, Value, u32)> {
+    fn others(&self) -> Vec<Theirs> {
         let mut others = self.fake.others();
         let (adopted, made) = (self.adopted.borrow(), self.made.borrow());
         others.retain(|(number, name, ..)| !adopted.contains(name) && !made.contains(number));
@@ -146,6 +155,7 @@ impl<'a> Line<'a> {
             }
             Some(answer) => Err(fault(answer, sent.verb)),
         };
+        self.check(&sent);
         self.record(sent, result.as_ref().err());
         match end {
             Some(End::After(_)) => self.die().await,
@@ -153,6 +163,34 @@ impl<'a> Line<'a> {
             _ => {}
         }
         result
+    }
+
+    fn breaks(&self, rule: String) {
+        self.broken.borrow_mut().get_or_insert(rule);
+    }
+
+    /// What every call has to keep to, whatever it does.
+    fn check(&self, sent: &Sent<'_>) {
+        if sent.verb == Verb::Look || sent.kind == LOCK {
+            return;
+        }
+        let call = format!("{:?} {} {}", sent.verb, sent.kind, sent.identity);
+        let same = |other: &&Call| {
+            other.verb == Verb::Create && other.kind == sent.kind && other.identity == sent.identity
+        };
+        let done = |other: &Call| matches!(other.refused, None | Some(Class::Lost | Class::Broken));
+        if sent.verb == Verb::Create && self.calls.borrow().iter().filter(same).any(done) {
+            self.breaks(format!("a create that may have been done is not sent again: {call}"));
+        }
+        let holder = self.shelf.holder();
+        if self.holds.get() && holder.is_some_and(|holder| holder != self.holder()) {
+            self.breaks(format!("only who has the lock writes: {call}"));
+        }
+    }
+
+    /// What its lock says of it.
+    pub fn holder(&self) -> String {
+        format!("run {}", self.number)
     }
 
     /// The plan was agreed to, for which a person may have taken an hour.
@@ -178,11 +216,22 @@ impl<'a> Line<'a> {
         };
         let changed = before.iter().filter(|thing| !after.contains(thing));
         let new = after.iter().filter(|thing| !before.contains(thing));
-        if let Some(thing) = changed.chain(new).find(|(number, ..)| !ours_then(*number)) {
+        // Tags may come later than what carries them: what has none under a name that this run has
+        // just made counts as made by it.
+        let mine = sent.verb == Verb::Update && self.created.borrow().contains(&place);
+        let fine = |thing: &&Theirs| {
+            ours_then(thing.0) || mine && thing.2["tags"].get(OWNER_TAG).is_none()
+        };
+        if let Some(thing) = changed.chain(new).find(|thing| !fine(thing)) {
             let call = format!("{:?} {} {}", sent.verb, sent.kind, sent.identity);
-            *self.trespass.borrow_mut() = Some(format!("{call} does something to {thing:?}"));
+            self.breaks(format!(
+                "what is others' is left alone: {call} does something to {thing:?}"
+            ));
         }
         self.made.borrow_mut().extend(last + 1..=self.fake.last());
+        if sent.verb == Verb::Create {
+            self.created.borrow_mut().insert(place);
+        }
         done
     }
 

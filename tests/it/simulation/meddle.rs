@@ -70,6 +70,11 @@ fn make(fake: &Fake, part: &Part, guise: Guise) {
     }
     let spec = match guise {
         Guise::Bare => Value::Object(fields),
+        Guise::Odd => {
+            let mut spec = Value::Object(fields);
+            changed(kind.name(), Change::Fixed, &mut spec, &mut 0);
+            spec
+        }
         _ => tagged(fields, SIBLING, &part.id()),
     };
     fake.put(kind, &spec, &Phase::Ready, 1);

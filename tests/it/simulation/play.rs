@@ -158,8 +158,8 @@ impl World<'_> {
         if line.endless.get() {
             return Err("a run ends: it makes calls without end".into());
         }
-        if let Some(what) = line.trespass.borrow().as_ref() {
-            return Err(format!("what is others' is left alone: {what}"));
+        if let Some(rule) = line.broken.borrow().as_ref() {
+            return Err(rule.clone());
         }
         if !in_order(plan) {
             return Err("every step comes after what it needs".into());
@@ -199,6 +199,7 @@ impl World<'_> {
             if !matches!(answer, Ok(Answer::Ours | Answer::NoBucket)) {
                 return Ended::Locked;
             }
+            line.holds.set(answer == Ok(Answer::Ours));
             let again = planned(line, run, desired, choice, shown).await;
             let stopped = match &again {
                 Some(_) => over(&shown.plan.borrow()),
@@ -228,7 +229,7 @@ impl World<'_> {
         let identity = desired.nodes[&Id(bucket.filter(|_| self.locks)?.id())].identity.clone();
         let object = Object { bucket: identity.to_string(), key: "lock.json".into() };
         let home = Home { object, kind: "bucket".into(), identity };
-        Some(Lease::new(line, home, lock(line.number)))
+        Some(Lease::new(line, home, lock(line.holder())))
     }
 
     /// How AWS behaves; only clusters end by themselves.
@@ -379,11 +380,11 @@ fn choice(delete_data: bool, adopt: &BTreeSet<Id>) -> Choice {
     Choice { adopt: adopt.clone(), targets: BTreeSet::new(), delete_data }
 }
 
-fn lock(number: u64) -> Lock {
+fn lock(holder: String) -> Lock {
     let text = |text: &str| text.to_owned();
     Lock {
         version: 1,
-        holder: format!("run {number}"),
+        holder,
         who: text("a@b"),
         job: None,
         command: text("apply"),

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 use pipeline::cloud::{Boxed, Fault, Locks, Object, Put, Removal, Seen};
+use pipeline::lock::{HELD_FOR, Lock};
 use tokio::time::Instant;
 
 use crate::fake::Fake;
@@ -11,6 +12,8 @@ pub struct Shelf<'a> {
     fake: &'a Fake,
     lock: RefCell<Option<Lying>>,
     version: Cell<u32>,
+    /// When somebody removed it.
+    cleared: Cell<Option<Instant>>,
 }
 
 struct Lying {
@@ -23,12 +26,22 @@ struct Lying {
 
 impl<'a> Shelf<'a> {
     pub fn new(fake: &'a Fake) -> Self {
-        Self { fake, lock: RefCell::default(), version: Cell::default() }
+        Self { fake, lock: RefCell::default(), version: Cell::default(), cleared: Cell::default() }
     }
 
     /// Somebody removes the lock; whether there was one.
     pub fn clear(&self) -> bool {
+        self.cleared.set(Some(Instant::now()));
         self.lock.take().is_some()
+    }
+
+    /// Who holds the lock, unless it was removed so lately that who held it before may not know.
+    pub fn holder(&self) -> Option<String> {
+        if self.cleared.get().is_some_and(|at| at.elapsed() < HELD_FOR) {
+            return None;
+        }
+        let lock = self.lock.borrow();
+        Some(Lock::read(&lock.as_ref()?.content).holder)
     }
 
     fn bucket(&self, object: &Object) -> Option<u32> {
@@ -78,7 +91,7 @@ impl Locks for Shelf<'_> {
             match self.seen(object) {
                 Some(seen) if seen.etag != etag => Ok(Removal::Raced),
                 _ => {
-                    self.clear();
+                    self.lock.take();
                     Ok(Removal::Gone)
                 }
             }
@@ -87,7 +100,7 @@ impl Locks for Shelf<'_> {
 
     fn erase<'a>(&'a self, _: &'a Object) -> Boxed<'a, Result<(), Fault>> {
         Box::pin(async move {
-            self.clear();
+            self.lock.take();
             Ok(())
         })
     }

@@ -68,6 +68,12 @@ impl Tally {
         pairs.for_each(|(mine, theirs)| *mine += *theirs);
     }
 
+    /// Of each thing that a history may meet, there is one in four hundred histories at least.
+    pub fn shows_enough(&self) {
+        let (all, least) = (self.clone().figures().map(|figure| *figure), self.histories / 400);
+        assert!(all.iter().all(|figure| *figure >= least), "too little happens: {self:#?}");
+    }
+
     fn figures(&mut self) -> [&mut u64; 15] {
         [
             &mut self.histories,
