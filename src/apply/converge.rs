@@ -47,8 +47,8 @@ pub async fn converge(
     }
 }
 
-/// Whether it changes or ends what is there, which is looked at again first: since the plan was made
-/// a person may have thought for an hour, or a cluster started, and it may be another's by now.
+/// Whether it changes or ends what is there, which is looked at again first: since the plan was
+/// made a person may have thought for an hour, and it may be another's by now.
 fn overwrites(action: &Action) -> bool {
     match action {
         Action::Update(diff) => !diff.is_empty(),

@@ -374,8 +374,12 @@ impl Locks for Line<'_> {
         content: Vec<u8>,
         over: Option<&'a str>,
     ) -> Boxed<'a, Result<Put, Fault>> {
-        let put = self.shelf.put(object, content, over);
-        Box::pin(self.send(sent(Verb::Update, LOCK, &object.key), put))
+        Box::pin(async move {
+            let put = self.shelf.put(object, content, over);
+            let answer = self.send(sent(Verb::Update, LOCK, &object.key), put).await;
+            self.holds.set(self.holds.get() || matches!(answer, Ok(Put::Written(_))));
+            answer
+        })
     }
 
     fn remove<'a>(
@@ -383,11 +387,14 @@ impl Locks for Line<'_> {
         object: &'a Object,
         etag: &'a str,
     ) -> Boxed<'a, Result<Removal, Fault>> {
+        self.holds.set(false);
         let remove = self.shelf.remove(object, etag);
         Box::pin(self.send(sent(Verb::Delete, LOCK, &object.key), remove))
     }
 
     fn erase<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<(), Fault>> {
+        // It goes with its bucket, and the run goes on without it.
+        self.holds.set(false);
         Box::pin(self.send(sent(Verb::Delete, LOCK, &object.key), self.shelf.erase(object)))
     }
 }

@@ -199,7 +199,6 @@ impl World<'_> {
             if !matches!(answer, Ok(Answer::Ours | Answer::NoBucket)) {
                 return Ended::Locked;
             }
-            line.holds.set(answer == Ok(Answer::Ours));
             let again = planned(line, run, desired, choice, shown).await;
             let stopped = match &again {
                 Some(_) => over(&shown.plan.borrow()),

@@ -68,9 +68,9 @@ impl Tally {
         pairs.for_each(|(mine, theirs)| *mine += *theirs);
     }
 
-    /// Of each thing that a history may meet, there is one in four hundred histories at least.
+    /// Of each thing that a history may meet, there is one in a thousand histories at least.
     pub fn shows_enough(&self) {
-        let (all, least) = (self.clone().figures().map(|figure| *figure), self.histories / 400);
+        let (all, least) = (self.clone().figures().map(|figure| *figure), self.histories / 1_000);
         assert!(all.iter().all(|figure| *figure >= least), "too little happens: {self:#?}");
     }
 
