@@ -13,6 +13,7 @@ use pipeline::cloud::{
 };
 use pipeline::kind::place::OWNER_TAG;
 use pipeline::kind::{Kind, Live, Name, Place};
+use pipeline::lock::Lock;
 use pipeline::plan::Choice;
 use pipeline::plan::diff::Diff;
 use serde_json::Value;
@@ -48,12 +49,14 @@ pub struct Line<'a> {
     pub broken: RefCell<Option<String>>,
     /// Whether it holds the lock, as far as it knows.
     pub holds: Cell<bool>,
+    /// Whether it saw last that another has it.
+    barred: Cell<bool>,
     dice: RefCell<Dice>,
     pub calls: RefCell<Vec<Call>>,
     count: Cell<u32>,
     writes: Cell<u32>,
     /// Answers that calls of a kind still get, and how often.
-    sticky: RefCell<Vec<(Verb, String, String, Answer, u32)>>,
+    sticky: RefCell<Vec<Sticky>>,
     pub answered: Cell<u32>,
     pub endless: Cell<bool>,
     pub dead: Notify,
@@ -62,6 +65,9 @@ pub struct Line<'a> {
     pub ended: Cell<Option<End>>,
     pub unlocked: Cell<bool>,
 }
+
+/// Verb, kind and identity of a call, what it is answered, and how often still.
+type Sticky = (Verb, String, String, Answer, u32);
 
 struct Sent<'a> {
     verb: Verb,
@@ -83,6 +89,7 @@ impl<'a> Line<'a> {
             looks: RefCell::default(),
             broken: RefCell::default(),
             holds: Cell::default(),
+            barred: Cell::default(),
             dice: RefCell::new(Dice::new(number)),
             calls: RefCell::default(),
             count: Cell::default(),
@@ -128,6 +135,7 @@ impl<'a> Line<'a> {
         sent: Sent<'_>,
         carry_out: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
+        let bound = self.holds.get() || self.barred.get();
         self.travel().await;
         let (call, write) = self.counted(sent.verb);
         if call > CALLS_MAX {
@@ -155,7 +163,7 @@ impl<'a> Line<'a> {
             }
             Some(answer) => Err(fault(answer, sent.verb)),
         };
-        self.check(&sent);
+        self.check(&sent, bound);
         self.record(sent, result.as_ref().err());
         match end {
             Some(End::After(_)) => self.die().await,
@@ -169,8 +177,9 @@ impl<'a> Line<'a> {
         self.broken.borrow_mut().get_or_insert(rule);
     }
 
-    /// What every call has to keep to, whatever it does.
-    fn check(&self, sent: &Sent<'_>) {
+    /// What every call has to keep to, whatever it does; one that was sent by who has the lock, or
+    /// knew that another has it, is bound by it.
+    fn check(&self, sent: &Sent<'_>, bound: bool) {
         if sent.verb == Verb::Look || sent.kind == LOCK {
             return;
         }
@@ -183,7 +192,8 @@ impl<'a> Line<'a> {
             self.breaks(format!("a create that may have been done is not sent again: {call}"));
         }
         let holder = self.shelf.holder();
-        if self.holds.get() && holder.is_some_and(|holder| holder != self.holder()) {
+        let bound = bound && (self.holds.get() || self.barred.get());
+        if bound && holder.is_some_and(|holder| holder != self.holder()) {
             self.breaks(format!("only who has the lock writes: {call}"));
         }
     }
@@ -365,7 +375,13 @@ impl Cloud for Line<'_> {
 
 impl Locks for Line<'_> {
     fn look<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<Option<Seen>, Fault>> {
-        Box::pin(self.send(sent(Verb::Look, LOCK, &object.key), self.shelf.look(object)))
+        Box::pin(async move {
+            let look = self.shelf.look(object);
+            let seen = self.send(sent(Verb::Look, LOCK, &object.key), look).await?;
+            let theirs = |seen: &Seen| Lock::read(&seen.content).holder != self.holder();
+            self.barred.set(seen.as_ref().is_some_and(theirs));
+            Ok(seen)
+        })
     }
 
     fn put<'a>(
@@ -377,7 +393,10 @@ impl Locks for Line<'_> {
         Box::pin(async move {
             let put = self.shelf.put(object, content, over);
             let answer = self.send(sent(Verb::Update, LOCK, &object.key), put).await;
-            self.holds.set(self.holds.get() || matches!(answer, Ok(Put::Written(_))));
+            if matches!(answer, Ok(Put::Written(_))) {
+                self.holds.set(true);
+                self.barred.set(false);
+            }
             answer
         })
     }

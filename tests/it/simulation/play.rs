@@ -119,7 +119,7 @@ impl World<'_> {
         let ended = join_all(each).await;
         self.fake.habits.borrow_mut().clear();
         self.tally.borrow_mut().seen(self.fake);
-        ended.into_iter().map(|ended| ended.map(|_| ())).collect()
+        ended.into_iter().try_for_each(|ended| ended.map(|_| ()))
     }
 
     /// One run, and what must hold of every run.
@@ -199,6 +199,7 @@ impl World<'_> {
             if !matches!(answer, Ok(Answer::Ours | Answer::NoBucket)) {
                 return Ended::Locked;
             }
+            line.holds.set(answer == Ok(Answer::Ours));
             let again = planned(line, run, desired, choice, shown).await;
             let stopped = match &again {
                 Some(_) => over(&shown.plan.borrow()),
