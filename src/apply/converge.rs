@@ -19,7 +19,8 @@ use super::{Event, Outcome, Run, retry};
 /// Nothing that AWS does to one resource takes longer: a large reshard takes two hours.
 const SETTLES_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// Brings one step to its end. `first` is the look that the plan was made from.
+/// Brings one step to its end. `first` is the look that the plan was made from: it will do for what
+/// makes something, since what is there already is not made twice.
 pub async fn converge(
     run: &Run<'_>,
     step: &Step,
@@ -36,13 +37,23 @@ pub async fn converge(
     let remembered = first.as_ref().and_then(Option::as_ref).map(|live| live.outputs.clone());
     let memory = Memory { remembered, ..Memory::default() };
     let mut work = Work { run, step, kind, spec, memory, started: Instant::now() };
-    match work.go(first).await {
+    match work.go(first.filter(|_| !overwrites(&step.action))).await {
         Ok(outputs) if step.action == Action::Delete => Outcome::Done(outputs),
         Ok(outputs) => {
             let spec = work.spec.as_ref().map_or(&step.spec, Resolved::value);
             Outcome::Done(with(predicted(run, step, spec), &outputs))
         }
         Err(stop) => Outcome::Failed(stop),
+    }
+}
+
+/// Whether it changes or ends what is there, which is looked at again first: since the plan was
+/// made a person may have thought for an hour, and it may be another's by now.
+fn overwrites(action: &Action) -> bool {
+    match action {
+        Action::Update(diff) => !diff.is_empty(),
+        Action::Replace(_) | Action::Delete => true,
+        Action::Keep(_) | Action::Dormant(_) | Action::Create(_) => false,
     }
 }
 

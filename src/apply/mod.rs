@@ -85,8 +85,8 @@ pub struct Run<'a> {
     pub delete_data: bool,
 }
 
-/// Does the plan, unless it is refused. `snapshot` is the one it was made from: it serves as each
-/// step's first look.
+/// Does the plan, unless it is refused. `snapshot` is the one it was made from: it serves as the
+/// first look of each step that overwrites nothing.
 /// When `stop` completes, nothing new is started and what is under way is let go.
 pub async fn apply(
     run: &Run<'_>,

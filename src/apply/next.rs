@@ -203,8 +203,19 @@ fn replace(view: &View<'_>, reason: &Reason) -> Move {
             (Some(why), Reason::Fields(_)) => Move::Wait(why.into()),
             _ => Move::Call(Call::Delete),
         },
+        (Some(live), None) if another(view, live) => Move::Stop(Stop::Stale(format!(
+            "another {} named `{}` shows now",
+            view.step.kind, view.step.identity
+        ))),
         (Some(live), None) => leaving(live),
     }
+}
+
+/// Whether what shows is not what was there at first: one that goes by the same name, where AWS
+/// keeps no two of a name apart.
+fn another(view: &View<'_>, live: &Live) -> bool {
+    let before = view.memory.remembered.as_ref().and_then(|outputs| outputs.get("arn"));
+    before.is_some() && live.outputs.get("arn").is_some_and(|arn| before != Some(arn))
 }
 
 /// What was planned to be replaced for a value that was unknown then, and that turns out to be what
@@ -219,6 +230,9 @@ fn delete(view: &View<'_>) -> Move {
     let Some(live) = view.live.filter(|live| live.exists()) else {
         return Move::Done(Outputs::new());
     };
+    if view.memory.deleted && another(view, live) {
+        return Move::Done(Outputs::new());
+    }
     if view.memory.deleted || matches!(live.phase, Phase::Leaving(_)) {
         return leaving(live);
     }

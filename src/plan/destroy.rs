@@ -19,7 +19,7 @@ pub fn destroy(desired: &Desired, snapshot: &Snapshot, choice: &Choice) -> Plan 
         if everything { snapshot.strays.iter().collect() } else { Vec::new() };
     let mut plan = Plan::default();
     let mut first = dependents;
-    between_strays(&turns(desired, &needs), &strays, &mut first);
+    between_strays(desired, &turns(desired, &needs), &strays, &mut first);
     for id in
         order(&first).expect("every edge goes from a later turn to an earlier one, or along needs")
     {
@@ -73,13 +73,26 @@ fn turns(desired: &Desired, needs: &Needs) -> BTreeMap<Id, usize> {
 }
 
 /// Nothing tells what a stray uses, so later kinds go before earlier ones wherever one is a stray.
-fn between_strays(turns: &BTreeMap<Id, usize>, strays: &[&Stray], first: &mut Needs) {
-    let nodes = turns.iter().map(|(id, turn)| (id.clone(), *turn, false));
-    let all: Vec<_> =
-        strays.iter().map(|stray| (stray_id(stray), stray.rank, true)).chain(nodes).collect();
-    for (id, rank, stray) in &all {
+/// What goes by the name of another goes in its turn and before it: the name would lead to it.
+fn between_strays(
+    desired: &Desired,
+    turns: &BTreeMap<Id, usize>,
+    strays: &[&Stray],
+    first: &mut Needs,
+) {
+    let mut all: Vec<_> = turns.iter().map(|(id, turn)| (id.clone(), *turn, false)).collect();
+    for stray in strays {
+        let mut nodes = desired.nodes.iter();
+        let twin = nodes.find(|(id, node)| stray.is_twin(id, node)).map(|(id, _)| id);
+        let turn = twin.map_or(stray.rank, |id| turns[id]);
+        all.push((stray_id(stray), turn, true));
+        if let Some(id) = twin {
+            first.entry(id.clone()).or_default().insert(stray_id(stray));
+        }
+    }
+    for (id, turn, stray) in &all {
         let before = first.entry(id.clone()).or_default();
-        let later = all.iter().filter(|(_, other, is)| other > rank && (*stray || *is));
+        let later = all.iter().filter(|(_, other, is)| other > turn && (*stray || *is));
         before.extend(later.map(|(other, _, _)| other.clone()));
     }
 }

@@ -40,6 +40,16 @@ pub struct Stray {
     pub holds_data: bool,
 }
 
+impl Stray {
+    /// Whether a resource of the blueprint goes by the same name, as where names are only labels.
+    pub(crate) fn is_twin(&self, id: &Id, node: &Node) -> bool {
+        let named = || node.kind.normalize(&self.live.spec).map(|normal| normal.identity);
+        self.kind == node.kind.name()
+            && self.id == id.as_str()
+            && named().ok() == Some(node.identity.clone())
+    }
+}
+
 /// What the user allows and asks for, beyond the blueprint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
@@ -218,12 +228,17 @@ impl Planner<'_> {
             Action::Replace(_) => live.and_then(|live| live.outputs.get(node.kind.retires()?)),
             _ => None,
         };
+        let first = match action {
+            Action::Replace(_) => self.twins(id, node),
+            _ => Vec::new(),
+        };
+        let twins = first.iter().map(|step| step.id.clone());
         let step = Step {
             id: id.clone(),
             kind: node.kind.name().into(),
             identity: node.identity.clone(),
             action,
-            needs: node.needs.clone(),
+            needs: node.needs.iter().cloned().chain(twins).collect(),
             spec,
             ignore: node.ignore.clone(),
             on_demand: node.on_demand,
@@ -236,7 +251,21 @@ impl Planner<'_> {
             let users = users.map(|(user, _)| user.clone());
             self.predecessors.push(predecessor(&step, old, users.collect()));
         }
+        self.plan.steps.extend(first);
         self.plan.steps.push(step);
+    }
+
+    /// What else goes by the name of what is replaced: it goes first, since the name would lead to
+    /// it once the other has given it up.
+    fn twins(&self, id: &Id, node: &Node) -> Vec<Step> {
+        let strays = self.snapshot.strays.iter().filter(|stray| self.goes(stray));
+        let twins = strays.filter(|stray| stray.is_twin(id, node));
+        twins.map(|twin| stray_step(twin, BTreeSet::new())).collect()
+    }
+
+    /// Whether a stray is to be deleted.
+    fn goes(&self, stray: &Stray) -> bool {
+        self.choice.targets.is_empty() && (!stray.holds_data || self.choice.delete_data)
     }
 
     /// What is dormant, and without which the spec cannot be filled in.
@@ -291,13 +320,13 @@ impl Planner<'_> {
     /// What is ours and no longer in the blueprint goes last, in the reverse of the kinds' order.
     fn strays(&mut self) {
         let others: BTreeSet<Id> = self.plan.steps.iter().map(|step| step.id.clone()).collect();
-        let (gone, kept): (Vec<_>, Vec<_>) = self
-            .snapshot
-            .strays
-            .iter()
-            .partition(|stray| !stray.holds_data || self.choice.delete_data);
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            self.snapshot.strays.iter().partition(|stray| self.goes(stray));
         self.plan.kept.extend(kept.into_iter().map(stray_id));
         for stray in by_rank(&gone) {
+            if others.contains(&stray_id(stray)) {
+                continue;
+            }
             let before =
                 gone.iter().filter(|other| other.rank > stray.rank).map(|other| stray_id(other));
             let needs = others.iter().cloned().chain(before).collect();

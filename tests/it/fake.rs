@@ -2,8 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::future::{pending, poll_fn};
-use std::task::{Poll, Waker};
 
 use pipeline::blueprint::text::Resolved;
 use pipeline::cloud::{Boxed, Class, Cloud, Contents, Fault, Objects, Owned};
@@ -15,9 +13,6 @@ use serde_json::{Value, json};
 
 use crate::toys;
 
-/// No run of a test needs as many.
-const CALLS_MAX: u32 = 3_000;
-
 /// How AWS behaves towards one identity.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +21,8 @@ pub struct Habit {
     pub settles: u32,
     /// Looks after a call that still show what was before it.
     pub forgets: u32,
+    /// Listings of what is ours that leave something made out.
+    pub unlisted: u32,
     /// Looks at something deleted while it is on its way out.
     pub leaves: u32,
     /// An update changes the first of its fields only.
@@ -79,15 +76,6 @@ pub struct Call {
     pub refused: Option<Class>,
 }
 
-/// Where the run is killed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kill {
-    /// The call never arrives.
-    Before(u32),
-    /// The call is carried out and nobody hears of it.
-    After(u32),
-}
-
 #[derive(Debug, Clone, PartialEq)]
 enum Stage {
     Ready,
@@ -101,6 +89,8 @@ enum Stage {
 }
 
 struct Thing {
+    /// Tells it from every other there ever was; the older, the lower.
+    number: u32,
     kind: &'static dyn Kind,
     identity: String,
     /// It gave its name to a successor; for so many looks the name still leads here.
@@ -113,7 +103,12 @@ struct Thing {
     /// What looks show for as long as they lag behind.
     shown: Option<Live>,
     lag: u32,
+    /// Listings that still leave it out.
+    unlisted: u32,
 }
+
+/// Something that is not ours: its number, its kind and name, what it is and what it holds.
+pub type Theirs = (u32, String, Value, u32);
 
 pub struct Fake {
     pub place: Place,
@@ -121,11 +116,6 @@ pub struct Fake {
     pub calls: RefCell<Vec<Call>>,
     /// Calls and, where a test tells them, other events; in order.
     pub log: RefCell<Vec<String>>,
-    /// Who is to be told of the kill.
-    watcher: RefCell<Option<Waker>>,
-    kill: Cell<Option<Kill>>,
-    killed: Cell<bool>,
-    count: Cell<u32>,
     made: Cell<u32>,
     things: RefCell<Vec<Thing>>,
 }
@@ -137,10 +127,6 @@ impl Fake {
             habits: RefCell::default(),
             calls: RefCell::default(),
             log: RefCell::default(),
-            watcher: RefCell::default(),
-            kill: Cell::default(),
-            killed: Cell::default(),
-            count: Cell::default(),
             made: Cell::default(),
             things: RefCell::default(),
         }
@@ -180,32 +166,6 @@ impl Fake {
         thing.stage = Stage::Gone;
     }
 
-    pub fn kill(&self, kill: Option<Kill>) {
-        self.kill.set(kill);
-        self.killed.set(false);
-        self.count.set(0);
-    }
-
-    pub fn killed(&self) -> bool {
-        self.killed.get()
-    }
-
-    /// Completes when the run is killed.
-    pub fn kill_signal(&self) -> impl Future<Output = ()> {
-        poll_fn(|context| {
-            *self.watcher.borrow_mut() = Some(context.waker().clone());
-            if self.killed() { Poll::Ready(()) } else { Poll::Pending }
-        })
-    }
-
-    async fn die<T>(&self) -> T {
-        self.killed.set(true);
-        if let Some(watcher) = self.watcher.take() {
-            watcher.wake();
-        }
-        pending().await
-    }
-
     pub fn writes(&self) -> Vec<Call> {
         self.calls.borrow().iter().filter(|call| call.verb != Verb::Look).cloned().collect()
     }
@@ -214,27 +174,82 @@ impl Fake {
     pub fn calm(&self) {
         self.habits.borrow_mut().clear();
         for thing in self.things.borrow_mut().iter_mut() {
-            thing.lag = 0;
-            thing.ends = None;
-            thing.retired = thing.retired.map(|_| 0);
             match thing.stage {
                 Stage::Settling(_) => thing.stage = Stage::Ready,
                 Stage::Leaving(_) => thing.leave(),
                 _ => {}
             }
         }
+        self.catch_up();
+    }
+
+    /// From now on every look and every listing shows what is, and what is there stays.
+    pub fn catch_up(&self) {
+        for thing in self.things.borrow_mut().iter_mut() {
+            thing.ends = None;
+            thing.lag = 0;
+            thing.unlisted = 0;
+            thing.retired = thing.retired.map(|_| 0);
+        }
         self.things.borrow_mut().retain(|thing| thing.stage != Stage::Absent);
     }
 
-    pub fn outputs(&self, identity: &str) -> Outputs {
+    /// Somebody changes what stands under a name, in one kind; what it holds is changed with it.
+    pub fn reach(&self, kind: &str, identity: &str, change: impl Fn(&mut Value, &mut u32)) {
+        for thing in self.things.borrow_mut().iter_mut() {
+            if thing.is_there() && thing.kind.name() == kind && thing.identity == identity {
+                change(&mut thing.spec, &mut thing.holds);
+            }
+        }
+    }
+
+    /// Somebody deletes it, in one kind.
+    pub fn lose(&self, kind: &str, identity: &str) {
+        let same = |thing: &Thing| thing.kind.name() == kind && thing.identity == identity;
+        self.things.borrow_mut().retain(|thing| !same(thing) || !thing.is_there());
+    }
+
+    /// Whether one of this kind and name is there, or remembered.
+    pub fn knows(&self, kind: &str, identity: &str) -> bool {
         let things = self.things.borrow();
-        things.iter().find(|thing| thing.identity == identity).unwrap().outputs.clone()
+        things.iter().any(|thing| thing.kind.name() == kind && thing.identity == identity)
+    }
+
+    /// The number of what was made last.
+    pub fn last(&self) -> u32 {
+        self.made.get()
+    }
+
+    /// What is not ours, as it is.
+    pub fn others(&self) -> Vec<Theirs> {
+        let things = self.things.borrow();
+        let theirs = things.iter().filter(|thing| thing.is_there() && !self.owns(thing));
+        let name = |thing: &Thing| format!("{} {}", thing.kind.name(), thing.identity);
+        theirs.map(|t| (t.number, name(t), t.spec.clone(), t.holds)).collect()
+    }
+
+    /// The numbers of what is not ours.
+    pub fn theirs(&self) -> BTreeSet<u32> {
+        let things = self.things.borrow();
+        things.iter().filter(|thing| !self.owns(thing)).map(|thing| thing.number).collect()
+    }
+
+    fn owns(&self, thing: &Thing) -> bool {
+        thing.spec["tags"][OWNER_TAG] == self.place.owner.0
+    }
+
+    /// Which of all there ever were is there under this name, of a kind that names tell apart.
+    pub fn standing(&self, kind: &str, identity: &str) -> Option<u32> {
+        let things = self.things.borrow();
+        let stands = |thing: &&Thing| matches!(thing.stage, Stage::Ready | Stage::Settling(_));
+        let mut named = things.iter().filter(|t| t.kind.name() == kind && t.identity == identity);
+        named.find(stands).map(|thing| thing.number)
     }
 
     /// What really exists, by owner.
     pub fn existing(&self, of: impl Fn(Option<&str>) -> bool) -> Vec<(String, Live)> {
         let things = self.things.borrow();
-        let there = things.iter().filter(|t| !matches!(t.stage, Stage::Gone | Stage::Absent));
+        let there = things.iter().filter(|thing| thing.is_there());
         there
             .map(|thing| (format!("{} {}", thing.kind.name(), thing.identity), thing.live()))
             .filter(|(_, live)| of(live.tag(OWNER_TAG)))
@@ -248,17 +263,16 @@ impl Fake {
         let mut spec = normal.spec;
         decided(&mut spec);
         let mut outputs = kind.predict(&spec, &self.place);
-        match kind.name() {
-            "key" => {
-                outputs.insert("key_id".into(), format!("k-{number}"));
-            }
-            "cluster" => {
-                outputs.insert("id".into(), format!("j-{number}"));
-                outputs.insert("arn".into(), self.place.arn("cluster", &format!("j-{number}")));
-            }
-            _ => {}
+        if kind.name() == "key" {
+            outputs.insert("key_id".into(), format!("k-{number}"));
+        }
+        if toys::labelled(kind) {
+            let id = format!("{}-{number}", if kind.name() == "cluster" { "j" } else { "d" });
+            outputs.insert("arn".into(), self.place.arn(kind.name(), &id));
+            outputs.insert("id".into(), id);
         }
         Thing {
+            number,
             kind,
             identity: normal.identity.to_string(),
             retired: None,
@@ -269,6 +283,7 @@ impl Fake {
             ends: None,
             shown: None,
             lag: 0,
+            unlisted: 0,
         }
     }
 
@@ -283,18 +298,7 @@ impl Fake {
         habits.get_mut(name)?.answers.get_mut(&verb)?.pop_front()
     }
 
-    /// Never returns once the run is killed.
-    async fn arrive(&self) -> bool {
-        self.count.set(self.count.get() + 1);
-        assert!(self.count.get() < CALLS_MAX, "a run that makes so many calls never ends");
-        match self.kill.get() {
-            Some(Kill::Before(n)) if n == self.count.get() => self.die().await,
-            Some(Kill::After(n)) => n == self.count.get(),
-            _ => false,
-        }
-    }
-
-    async fn write(
+    fn write(
         &self,
         verb: Verb,
         kind: &str,
@@ -302,7 +306,6 @@ impl Fake {
         fields: Vec<String>,
         carry_out: impl FnOnce() -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let dies = self.arrive().await;
         let result = match self.answer(verb, identity) {
             None => carry_out(),
             Some(Answer::Lost) => carry_out().and(Err(fault(Answer::Lost, verb))),
@@ -317,14 +320,10 @@ impl Fake {
         self.log.borrow_mut().push(line);
         let (kind, identity) = (kind.to_owned(), identity.to_owned());
         self.calls.borrow_mut().push(Call { verb, kind, identity, fields, refused });
-        if dies {
-            self.die::<()>().await;
-        }
         result
     }
 
-    async fn look(&self, kind: &str, identity: &Name) -> Result<Option<Live>, Fault> {
-        let dies = self.arrive().await;
+    pub fn look(&self, kind: &str, identity: &Name) -> Result<Option<Live>, Fault> {
         let answer = self.answer(Verb::Look, identity.as_str());
         self.calls.borrow_mut().push(Call {
             verb: Verb::Look,
@@ -333,23 +332,29 @@ impl Fake {
             fields: Vec::new(),
             refused: None,
         });
-        if dies {
-            self.die::<()>().await;
-        }
         match answer {
             Some(answer) => Err(fault(answer, Verb::Look)),
             None => Ok(self.found(kind, identity.as_str())),
         }
     }
 
-    /// The newest that exists, else the newest that is remembered.
+    /// The oldest that stays, else one on its way out, else the newest that is remembered.
     fn found(&self, kind: &str, identity: &str) -> Option<Live> {
         let mut things = self.things.borrow_mut();
-        let matching = things.iter_mut().rev().filter(|thing| thing.matches(kind, identity));
+        let matching = things.iter_mut().filter(|thing| self.means(thing, kind, identity));
         let mut shown: Vec<Live> = matching.filter_map(|thing| thing.show(identity)).collect();
         things.retain(|thing| thing.stage != Stage::Absent || thing.lag > 0);
-        let first = shown.iter().position(Live::exists).unwrap_or(0);
+        let stays = |live: &Live| live.exists() && !matches!(live.phase, Phase::Leaving(_));
+        let first = shown.iter().position(stays);
+        let first = first.or_else(|| shown.iter().position(Live::exists));
+        let first = first.unwrap_or(shown.len().saturating_sub(1));
         (first < shown.len()).then(|| shown.swap_remove(first))
+    }
+
+    /// Whether an identity leads here. A label leads to what is ours only: others may use it too.
+    fn means(&self, thing: &Thing, kind: &str, identity: &str) -> bool {
+        let label = toys::labelled(thing.kind) && thing.identity == identity;
+        thing.matches(kind, identity) && (!label || self.owns(thing))
     }
 
     fn make(&self, kind: &str, spec: &Value) -> Result<(), Fault> {
@@ -360,7 +365,7 @@ impl Fake {
         let same = |other: &&mut Thing| {
             other.matches(kind.name(), &thing.identity) && other.stage != Stage::Absent
         };
-        if kind.retires().is_none()
+        if !toys::labelled(kind)
             && let Some(other) = things.iter_mut().find(same)
         {
             if other.stage != Stage::Gone {
@@ -369,6 +374,7 @@ impl Fake {
             other.hide(habit.forgets);
             other.spec = thing.spec;
             other.stage = Stage::Settling(habit.settles);
+            other.ends = habit.ends;
             return Ok(());
         }
         thing.stage = match habit.fails {
@@ -377,6 +383,7 @@ impl Fake {
         };
         thing.ends = habit.ends;
         thing.lag = habit.forgets;
+        thing.unlisted = habit.unlisted;
         things.push(thing);
         Ok(())
     }
@@ -405,7 +412,7 @@ fn decided(spec: &mut Value) {
     }
 }
 
-fn fault(answer: Answer, verb: Verb) -> Fault {
+pub fn fault(answer: Answer, verb: Verb) -> Fault {
     let operation = match verb {
         Verb::Look => "toy:Look",
         Verb::Create => "toy:Create",
@@ -427,6 +434,10 @@ fn fault(answer: Answer, verb: Verb) -> Fault {
 }
 
 impl Thing {
+    fn is_there(&self) -> bool {
+        !matches!(self.stage, Stage::Gone | Stage::Absent)
+    }
+
     fn matches(&self, kind: &str, identity: &str) -> bool {
         let by_name = self.identity == identity && self.retired.is_none_or(|looks| looks > 0);
         let by_id = self.outputs.get("id").is_some_and(|id| id == identity);
@@ -523,7 +534,7 @@ impl Cloud for Fake {
         Box::pin(async move {
             let mut found = Vec::new();
             for identity in identities {
-                found.push(self.look(kind, identity).await);
+                found.push(self.look(kind, identity));
             }
             found
         })
@@ -533,8 +544,13 @@ impl Cloud for Fake {
     /// what is no longer there. Two lists name each thing, and only one of them knows ARNs.
     fn owned<'a>(&'a self) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
         Box::pin(async move {
-            let things = self.things.borrow();
-            let listed = things.iter().map(|thing| Owned {
+            let mut things = self.things.borrow_mut();
+            let young = |thing: &mut Thing| {
+                thing.unlisted = thing.unlisted.saturating_sub(1);
+                thing.unlisted > 0
+            };
+            let listed = things.iter_mut().filter_map(|t| (!young(t)).then_some(&*t));
+            let listed = listed.map(|thing| Owned {
                 kind: thing.kind.name().into(),
                 id: thing.live().tag(ID_TAG).unwrap_or_default().into(),
                 identity: Name::new(thing.outputs.get("id").unwrap_or(&thing.identity)),
@@ -549,7 +565,7 @@ impl Cloud for Fake {
         Box::pin(async move {
             let identity = toys::kind(kind).unwrap().normalize(spec.value()).unwrap().identity;
             let make = || self.make(kind, spec.value());
-            self.write(Verb::Create, kind, identity.as_str(), Vec::new(), make).await
+            self.write(Verb::Create, kind, identity.as_str(), Vec::new(), make)
         })
     }
 
@@ -566,7 +582,7 @@ impl Cloud for Fake {
                 self.on(kind, live, |thing, habit| thing.update(spec.value(), diff, habit));
                 Ok(())
             };
-            self.write(Verb::Update, kind, identity.as_str(), diff.paths(), update).await
+            self.write(Verb::Update, kind, identity.as_str(), diff.paths(), update)
         })
     }
 
@@ -589,7 +605,7 @@ impl Cloud for Fake {
                 let refused = Fault::new(Class::NotEmpty, "toy:Delete", "it holds something");
                 if full { Err(refused) } else { Ok(()) }
             };
-            self.write(Verb::Delete, kind, identity.as_str(), Vec::new(), delete).await
+            self.write(Verb::Delete, kind, identity.as_str(), Vec::new(), delete)
         })
     }
 
@@ -597,13 +613,13 @@ impl Cloud for Fake {
         Box::pin(async move {
             let purge = || {
                 for thing in self.things.borrow_mut().iter_mut() {
-                    if thing.matches(kind, identity.as_str()) {
+                    if self.means(thing, kind, identity.as_str()) {
                         thing.holds = thing.holds.saturating_sub(1);
                     }
                 }
                 Ok(())
             };
-            self.write(Verb::Purge, kind, identity.as_str(), Vec::new(), purge).await
+            self.write(Verb::Purge, kind, identity.as_str(), Vec::new(), purge)
         })
     }
 
@@ -618,7 +634,7 @@ impl Cloud for Fake {
                 self.on(kind, live, |thing, habit| thing.retired = Some(habit.forgets));
                 Ok(())
             };
-            self.write(Verb::Retire, kind, identity.as_str(), Vec::new(), retire).await
+            self.write(Verb::Retire, kind, identity.as_str(), Vec::new(), retire)
         })
     }
 

@@ -98,6 +98,20 @@ struct Cluster {
     tags: Tags,
 }
 
+/// AWS gives it an id and takes its name for a label, so that a create sent twice makes two. It is
+/// replaced in place.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Disk {
+    name: String,
+    #[serde(default)]
+    size: u32,
+    #[serde(default)]
+    zone: String,
+    #[serde(default)]
+    tags: Tags,
+}
+
 /// Holds no data and refers to anything, some of it create-only.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,6 +221,21 @@ impl Toy for Cluster {
     }
 }
 
+impl Toy for Disk {
+    const KIND: &'static str = "disk";
+    const OUTPUTS: &'static [&'static str] = &["arn", "name", "id"];
+    const RULES: &'static [Rule] = &[replace("name"), replace("zone")];
+    const HOLDS_DATA: bool = true;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn predict(&self, _place: &Place) -> Outputs {
+        Outputs::from([("name".into(), self.name.clone())])
+    }
+}
+
 impl Toy for Alarm {
     const KIND: &'static str = "alarm";
     const OUTPUTS: &'static [&'static str] = &["arn", "name"];
@@ -220,14 +249,20 @@ impl Toy for Alarm {
 struct Erased<T>(PhantomData<fn() -> T>);
 
 /// In the order in which they are made where nothing else orders them.
-pub static KINDS: [&dyn Kind; 6] = [
+pub static KINDS: [&dyn Kind; 7] = [
     &Erased::<Role>(PhantomData),
     &Erased::<Key>(PhantomData),
     &Erased::<Bucket>(PhantomData),
     &Erased::<Stream>(PhantomData),
     &Erased::<Cluster>(PhantomData),
+    &Erased::<Disk>(PhantomData),
     &Erased::<Alarm>(PhantomData),
 ];
+
+/// Whether AWS tells things of this kind apart by an id of its own, and their names are labels.
+pub fn labelled(kind: &dyn Kind) -> bool {
+    kind.outputs().contains(&"id")
+}
 
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name() == name)
