@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 
 use aws_sdk_resourcegroupstagging::Client;
 use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, Tag, TagFilter};
-use tokio::sync::OnceCell;
 
 use crate::cloud::Fault;
 use crate::kind::place::{ID_TAG, OWNER_TAG};
@@ -17,19 +17,17 @@ const OURS: &str = "pipeline:";
 
 type Tags = BTreeMap<String, String>;
 
-/// The owner's resources as they were when first listed, and the tags that each should have.
-#[derive(Debug, Default)]
-pub struct Tagged {
-    /// By the id in the blueprint.
-    hopes: BTreeMap<String, Tags>,
-    listing: OnceCell<Vec<(String, Tags)>>,
-}
+/// The tags that each resource should have, by its id in the blueprint.
+pub type Hopes = BTreeMap<String, Tags>;
+
+/// The owner's resources, as the tagging API lists them: ARNs and tags.
+pub type Listing = Vec<(String, Tags)>;
 
 impl Aws {
     /// For who only looks: where the listing shows the very tags that are hoped for, nobody asks
     /// the resource. The listing lags behind, so that what changes anything asks.
-    pub fn hope(&mut self, hopes: BTreeMap<String, Tags>) {
-        self.tagged = Tagged { hopes, listing: OnceCell::new() }.into();
+    pub fn hope(&mut self, hopes: Hopes) {
+        self.hopes = hopes.into();
     }
 
     /// The tags of the resource at `arn`: as hoped for, or else as `ask` finds them.
@@ -45,8 +43,7 @@ impl Aws {
     }
 
     async fn as_hoped(&self, arn: &str) -> Option<Tags> {
-        let hopes = &self.tagged.hopes;
-        if hopes.is_empty() {
+        if self.hopes.is_empty() {
             return None;
         }
         let listing = self.listed().await.ok()?;
@@ -55,13 +52,13 @@ impl Aws {
         let wished = |(key, _): &(&String, &String)| {
             !key.starts_with(OURS) || [OWNER_TAG, ID_TAG].contains(&key.as_str())
         };
-        let hoped = hopes.get(tags.get(ID_TAG)?)?;
+        let hoped = self.hopes.get(tags.get(ID_TAG)?)?;
         tags.iter().filter(wished).eq(hoped).then(|| tags.clone())
     }
 
     /// One listing for all services that the tagging API covers.
-    pub async fn listed(&self) -> Result<&[(String, Tags)], Fault> {
-        let listing = self.tagged.listing.get_or_try_init(async || {
+    pub async fn listed(&self) -> Result<Arc<Listing>, Fault> {
+        let listing = self.once(&self.place.region, async {
             let owner = &self.place.owner.0;
             let ours = TagFilter::builder().key(OWNER_TAG).values(owner).build();
             let call = Client::new(&self.config).get_resources().tag_filters(ours);
@@ -73,7 +70,7 @@ impl Aws {
             }
             Ok(found)
         });
-        listing.await.map(Vec::as_slice)
+        listing.await
     }
 }
 

@@ -135,6 +135,7 @@ impl Resource for S3Notification {
     async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
         let (api, owner) = (aws.s3(), &aws.place.owner);
         let found = try_join_all(buckets(aws).await?.into_iter().map(async |bucket| {
+            let bucket = bucket.as_str();
             let Some(found) = absent(get(&api, bucket).await, ABSENT)? else { return Ok(None) };
             let id = read(bucket, owner, &found).tags.remove(ID_TAG);
             let (kind, identity) = (Self::KIND.to_owned(), Name::new(bucket));
@@ -154,9 +155,10 @@ async fn get(api: &Client, bucket: &str) -> Result<Document, Fault> {
 }
 
 /// The buckets of this owner, as the tagging API lists them.
-async fn buckets(aws: &Aws) -> Result<Vec<&str>, Fault> {
-    let arns = aws.listed().await?.iter().filter_map(|(arn, _)| arn.split_once(":s3:::"));
-    Ok(arns.map(|(_, name)| name).filter(|name| !name.contains('/')).collect())
+async fn buckets(aws: &Aws) -> Result<Vec<String>, Fault> {
+    let listing = aws.listed().await?;
+    let arns = listing.iter().filter_map(|(arn, _)| arn.split_once(":s3:::"));
+    Ok(arns.map(|(_, name)| name).filter(|name| !name.contains('/')).map(str::to_owned).collect())
 }
 
 /// Whether the bucket carries the owner's tag.
