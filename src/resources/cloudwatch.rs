@@ -71,7 +71,8 @@ async fn describe(aws: &Aws, names: &[Name]) -> Result<BTreeMap<String, Alarm>, 
 
 async fn complete(aws: &Aws, name: &Name, alarm: Option<Alarm>) -> Result<Option<Tagged>, Fault> {
     let Some(alarm) = alarm else { return Ok(None) };
-    let tags = tags(aws, &alarm_arn(name, &aws.place)).await?;
+    let arn = alarm_arn(name, &aws.place);
+    let tags = aws.tags(&arn, tags(aws, &arn)).await?;
     Ok(tags.map(|tags| (alarm, tags)))
 }
 
@@ -172,13 +173,10 @@ pub(super) fn alarm_flaws(
 
 /// The tags of what has this ARN; `None`: there is no such thing.
 pub(super) async fn tags(aws: &Aws, arn: &str) -> Result<Option<Tags>, Fault> {
-    let ask = async {
-        let call = Client::new(&aws.config).list_tags_for_resource().resource_arn(arn);
-        let answer = absent(call.send().await.during("cloudwatch:ListTagsForResource"), ABSENT)?;
-        let pair = |tag: &Tag| Some((tag.key()?.into(), tag.value().unwrap_or_default().into()));
-        Ok(answer.map(|answer| without_aws(answer.tags().iter().filter_map(pair))))
-    };
-    aws.tags(arn, ask).await
+    let call = Client::new(&aws.config).list_tags_for_resource().resource_arn(arn);
+    let answer = absent(call.send().await.during("cloudwatch:ListTagsForResource"), ABSENT)?;
+    let pair = |tag: &Tag| Some((tag.key()?.into(), tag.value().unwrap_or_default().into()));
+    Ok(answer.map(|answer| without_aws(answer.tags().iter().filter_map(pair))))
 }
 
 /// A put ignores the tags of what exists: they have calls of their own.
