@@ -31,6 +31,12 @@ impl Aws {
         Self { look: Some(Arc::default()), ..self.clone() }
     }
 
+    /// Whether everything is looked at: then a listing is made in any case, and one more that
+    /// reads it costs nothing.
+    pub fn looks_at_everything(&self) -> bool {
+        self.look.is_some()
+    }
+
     /// What `ask` answers about something; within a look it is asked once. Who does not look at
     /// everything, as an apply that waits, asks each time.
     pub async fn once<T: Send + Sync + 'static>(
