@@ -15,11 +15,14 @@ use super::Aws;
 #[derive(Debug, Default)]
 pub struct Look(Mutex<BTreeMap<(TypeId, String), Arc<dyn Any + Send + Sync>>>);
 
+/// A failure is an answer too: what failed after all attempts is not begun again by each who asks.
+type Cell<T> = OnceCell<Result<Arc<T>, Fault>>;
+
 impl Look {
-    fn cell<T: Send + Sync + 'static>(&self, about: &str) -> Arc<OnceCell<Arc<T>>> {
+    fn cell<T: Send + Sync + 'static>(&self, about: &str) -> Arc<Cell<T>> {
         let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (TypeId::of::<T>(), about.to_owned());
-        let cell = cells.entry(key).or_insert_with(|| Arc::new(OnceCell::<Arc<T>>::new()));
+        let cell = cells.entry(key).or_insert_with(|| Arc::new(Cell::<T>::new()));
         Arc::clone(cell).downcast().expect("a cell is kept under the type of what is in it")
     }
 }
@@ -46,8 +49,7 @@ impl Aws {
     ) -> Result<Arc<T>, Fault> {
         let Some(look) = &self.look else { return ask.await.map(Arc::new) };
         let cell = look.cell::<T>(about);
-        let found = cell.get_or_try_init(|| async { ask.await.map(Arc::new) }).await;
-        found.cloned()
+        cell.get_or_init(|| async { ask.await.map(Arc::new) }).await.clone()
     }
 }
 
@@ -71,9 +73,11 @@ mod tests {
         for (of, about, answer, told) in [
             (&aws, "a", Some(1), Some(1)),
             (&aws, "a", Some(2), Some(2)),
-            (&first, "a", None, None),
             (&first, "a", Some(3), Some(3)),
             (&first, "a", Some(4), Some(3)),
+            (&first, "c", None, None),
+            (&first, "c", Some(7), None),
+            (&aws, "c", Some(8), Some(8)),
             (&first, "b", Some(5), Some(5)),
             (&second, "a", Some(6), Some(6)),
             (&first.clone(), "a", None, Some(3)),
