@@ -1,6 +1,7 @@
 //! CloudWatch: what its alarms share, and the tags of whatever it keeps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{AlarmType, CompositeAlarm, MetricAlarm, StateValue, Tag};
@@ -32,15 +33,42 @@ pub(super) enum Alarm {
 /// An alarm that was found, with its tags.
 pub(super) type Tagged = (Alarm, Tags);
 
-/// Looks alarms up, a hundred a call, in the order asked.
+/// Looks alarms up, in the order asked.
 pub(super) async fn alarms(aws: &Aws, names: &[Name]) -> Vec<Result<Option<Tagged>, Fault>> {
+    let ours = ours(aws).await;
+    let others: Vec<_> =
+        names.iter().filter(|name| !ours.contains_key(name.as_str())).cloned().collect();
+    let mut others = described(aws, &others).await.into_iter();
+    let found = names.iter().map(|name| match ours.get(name.as_str()) {
+        Some(alarm) => Ok(Some(alarm.clone())),
+        None => others.next().unwrap_or(Ok(None)),
+    });
+    let each = names.iter().zip(found);
+    join_all(each.map(async |(name, alarm)| complete(aws, name, alarm?).await)).await
+}
+
+/// A look asks for both sorts, and for each alarm that strayed as either: those that the tagging
+/// API lists as ours are described together.
+async fn ours(aws: &Aws) -> Arc<BTreeMap<String, Alarm>> {
+    if !aws.looks_at_everything() {
+        return Arc::default();
+    }
+    let ask = async {
+        let listing = aws.listed().await?;
+        let names: Vec<_> = listing.iter().filter_map(|(arn, _)| alarm_of(arn)).collect();
+        let found = described(aws, &names).await.into_iter().zip(&names);
+        let each = found.map(|(alarm, name)| Ok(alarm?.map(|alarm| (name.to_string(), alarm))));
+        Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    };
+    // Whom it does not find is asked for by name.
+    aws.once(&aws.place.region, ask).await.unwrap_or_default()
+}
+
+/// Alarms, a hundred a call, in the order asked.
+async fn described(aws: &Aws, names: &[Name]) -> Vec<Result<Option<Alarm>, Fault>> {
     let batches = names.chunks(BATCH).map(async |batch| match describe(aws, batch).await {
-        Ok(mut found) => {
-            let found: Vec<_> =
-                batch.iter().map(|name| (name, found.remove(name.as_str()))).collect();
-            join_all(found.into_iter().map(|(name, alarm)| complete(aws, name, alarm))).await
-        }
-        Err(fault) => batch.iter().map(|_| Err(fault.clone())).collect(),
+        Ok(found) => batch.iter().map(|name| Ok(found.get(name.as_str()).cloned())).collect(),
+        Err(fault) => batch.iter().map(|_| Err(fault.clone())).collect::<Vec<_>>(),
     });
     join_all(batches).await.into_iter().flatten().collect()
 }
@@ -78,11 +106,8 @@ async fn complete(aws: &Aws, name: &Name, alarm: Option<Alarm>) -> Result<Option
 
 /// How alarms do, in the order asked.
 pub(super) async fn watch(aws: &Aws, names: &[Name]) -> Vec<Result<Sight, Fault>> {
-    let batches = names.chunks(BATCH).map(async |batch| match describe(aws, batch).await {
-        Ok(found) => batch.iter().map(|name| Ok(sight(found.get(name.as_str())))).collect(),
-        Err(fault) => batch.iter().map(|_| Err(fault.clone())).collect::<Vec<_>>(),
-    });
-    join_all(batches).await.into_iter().flatten().collect()
+    let found = described(aws, names).await.into_iter();
+    found.map(|alarm| alarm.map(|alarm| sight(alarm.as_ref()))).collect()
 }
 
 fn sight(alarm: Option<&Alarm>) -> Sight {
