@@ -1,6 +1,7 @@
 //! CloudWatch: what its alarms share, and the tags of whatever it keeps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::Arc;
 
 use aws_sdk_cloudwatch::Client;
@@ -11,6 +12,7 @@ use crate::aws::{Aws, During, absent};
 use crate::cloud::{Class, Fault};
 use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Name, Outputs, Place};
+use crate::plan::diff::Diff;
 use crate::status::reading::{Health, Reading, Sight, Value};
 
 use super::Tags;
@@ -204,7 +206,22 @@ pub(super) async fn tags(aws: &Aws, arn: &str) -> Result<Option<Tags>, Fault> {
     Ok(answer.map(|answer| without_aws(answer.tags().iter().filter_map(pair))))
 }
 
-/// A put ignores the tags of what exists: they have calls of their own.
+/// A put replaces the whole definition, and of what exists it ignores the tags: they have calls of
+/// their own.
+pub(super) async fn update(
+    diff: &Diff,
+    put: impl Future<Output = Result<(), Fault>>,
+    tag: impl Future<Output = Result<(), Fault>>,
+) -> Result<(), Fault> {
+    if diff.paths().iter().any(|path| path.split('.').next() != Some("tags")) {
+        put.await?;
+    }
+    if diff.touches("tags") {
+        tag.await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn tag(aws: &Aws, arn: &str, wanted: &Tags, held: &Tags) -> Result<(), Fault> {
     let api = Client::new(&aws.config);
     if !wanted.is_empty() {
