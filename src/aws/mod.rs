@@ -7,6 +7,7 @@ mod draft;
 mod emr_steps;
 pub mod fault;
 mod locks;
+mod look;
 pub mod pace;
 mod put_records;
 mod queues;
@@ -15,29 +16,28 @@ mod tagged;
 use std::sync::Arc;
 
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_sdk_iam::types::RoleDetail;
 use aws_types::SdkConfig;
-use tokio::sync::OnceCell;
 
 use crate::kind::Place;
 
 pub use draft::body;
 pub use fault::{During, absent};
-use tagged::Tagged;
+use look::Look;
+use tagged::Hopes;
 
 /// An account and region to talk to. Each kind makes its client from `config`.
 #[derive(Debug, Clone)]
 pub struct Aws {
     pub config: SdkConfig,
     pub place: Place,
-    /// The account's roles as they were when first listed, which a plan asks for twice.
-    pub roles: Arc<OnceCell<Vec<RoleDetail>>>,
-    tagged: Arc<Tagged>,
+    hopes: Arc<Hopes>,
+    /// What was found so far, of who looks at everything.
+    look: Option<Arc<Look>>,
 }
 
 impl Aws {
     pub fn new(config: SdkConfig, place: Place) -> Self {
-        Self { config, place, roles: Arc::default(), tagged: Arc::default() }
+        Self { config, place, hopes: Arc::default(), look: None }
     }
 
     /// An S3 client; behind an endpoint of the user's own the bucket is part of the path.

@@ -46,7 +46,7 @@ impl Session {
     }
 
     pub async fn observe(&self, style: Style) -> Result<Snapshot, Error> {
-        observe(&self.aws, &self.desired, &self.aws.place).await.map_err(|unknown| {
+        observe(&self.aws.afresh(), &self.desired, &self.aws.place).await.map_err(|unknown| {
             say(&ending::unknown(&self.desired, &unknown, style));
             Error::Told(Exit::Failed)
         })

@@ -1,6 +1,8 @@
 //! CloudWatch: what its alarms share, and the tags of whatever it keeps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::Arc;
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{AlarmType, CompositeAlarm, MetricAlarm, StateValue, Tag};
@@ -10,6 +12,7 @@ use crate::aws::{Aws, During, absent};
 use crate::cloud::{Class, Fault};
 use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Name, Outputs, Place};
+use crate::plan::diff::Diff;
 use crate::status::reading::{Health, Reading, Sight, Value};
 
 use super::Tags;
@@ -32,15 +35,42 @@ pub(super) enum Alarm {
 /// An alarm that was found, with its tags.
 pub(super) type Tagged = (Alarm, Tags);
 
-/// Looks alarms up, a hundred a call, in the order asked.
+/// Looks alarms up, in the order asked.
 pub(super) async fn alarms(aws: &Aws, names: &[Name]) -> Vec<Result<Option<Tagged>, Fault>> {
+    let ours = ours(aws).await;
+    let others: Vec<_> =
+        names.iter().filter(|name| !ours.contains_key(name.as_str())).cloned().collect();
+    let mut others = described(aws, &others).await.into_iter();
+    let found = names.iter().map(|name| match ours.get(name.as_str()) {
+        Some(alarm) => Ok(Some(alarm.clone())),
+        None => others.next().unwrap_or(Ok(None)),
+    });
+    let each = names.iter().zip(found);
+    join_all(each.map(async |(name, alarm)| complete(aws, name, alarm?).await)).await
+}
+
+/// A look asks for both sorts, and for each alarm that strayed as either: those that the tagging
+/// API lists as ours are described together.
+async fn ours(aws: &Aws) -> Arc<BTreeMap<String, Alarm>> {
+    if !aws.looks_at_everything() {
+        return Arc::default();
+    }
+    let ask = async {
+        let listing = aws.listed().await?;
+        let names: Vec<_> = listing.iter().filter_map(|(arn, _)| alarm_of(arn)).collect();
+        let found = described(aws, &names).await.into_iter().zip(&names);
+        let each = found.map(|(alarm, name)| Ok(alarm?.map(|alarm| (name.to_string(), alarm))));
+        Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    };
+    // Whom it does not find is asked for by name.
+    aws.once(&aws.place.region, ask).await.unwrap_or_default()
+}
+
+/// Alarms, a hundred a call, in the order asked.
+async fn described(aws: &Aws, names: &[Name]) -> Vec<Result<Option<Alarm>, Fault>> {
     let batches = names.chunks(BATCH).map(async |batch| match describe(aws, batch).await {
-        Ok(mut found) => {
-            let found: Vec<_> =
-                batch.iter().map(|name| (name, found.remove(name.as_str()))).collect();
-            join_all(found.into_iter().map(|(name, alarm)| complete(aws, name, alarm))).await
-        }
-        Err(fault) => batch.iter().map(|_| Err(fault.clone())).collect(),
+        Ok(found) => batch.iter().map(|name| Ok(found.get(name.as_str()).cloned())).collect(),
+        Err(fault) => batch.iter().map(|_| Err(fault.clone())).collect::<Vec<_>>(),
     });
     join_all(batches).await.into_iter().flatten().collect()
 }
@@ -71,17 +101,15 @@ async fn describe(aws: &Aws, names: &[Name]) -> Result<BTreeMap<String, Alarm>, 
 
 async fn complete(aws: &Aws, name: &Name, alarm: Option<Alarm>) -> Result<Option<Tagged>, Fault> {
     let Some(alarm) = alarm else { return Ok(None) };
-    let tags = tags(aws, &alarm_arn(name, &aws.place)).await?;
+    let arn = alarm_arn(name, &aws.place);
+    let tags = aws.tags(&arn, tags(aws, &arn)).await?;
     Ok(tags.map(|tags| (alarm, tags)))
 }
 
 /// How alarms do, in the order asked.
 pub(super) async fn watch(aws: &Aws, names: &[Name]) -> Vec<Result<Sight, Fault>> {
-    let batches = names.chunks(BATCH).map(async |batch| match describe(aws, batch).await {
-        Ok(found) => batch.iter().map(|name| Ok(sight(found.get(name.as_str())))).collect(),
-        Err(fault) => batch.iter().map(|_| Err(fault.clone())).collect::<Vec<_>>(),
-    });
-    join_all(batches).await.into_iter().flatten().collect()
+    let found = described(aws, names).await.into_iter();
+    found.map(|alarm| alarm.map(|alarm| sight(alarm.as_ref()))).collect()
 }
 
 fn sight(alarm: Option<&Alarm>) -> Sight {
@@ -172,16 +200,28 @@ pub(super) fn alarm_flaws(
 
 /// The tags of what has this ARN; `None`: there is no such thing.
 pub(super) async fn tags(aws: &Aws, arn: &str) -> Result<Option<Tags>, Fault> {
-    let ask = async {
-        let call = Client::new(&aws.config).list_tags_for_resource().resource_arn(arn);
-        let answer = absent(call.send().await.during("cloudwatch:ListTagsForResource"), ABSENT)?;
-        let pair = |tag: &Tag| Some((tag.key()?.into(), tag.value().unwrap_or_default().into()));
-        Ok(answer.map(|answer| without_aws(answer.tags().iter().filter_map(pair))))
-    };
-    aws.tags(arn, ask).await
+    let call = Client::new(&aws.config).list_tags_for_resource().resource_arn(arn);
+    let answer = absent(call.send().await.during("cloudwatch:ListTagsForResource"), ABSENT)?;
+    let pair = |tag: &Tag| Some((tag.key()?.into(), tag.value().unwrap_or_default().into()));
+    Ok(answer.map(|answer| without_aws(answer.tags().iter().filter_map(pair))))
 }
 
-/// A put ignores the tags of what exists: they have calls of their own.
+/// A put replaces the whole definition, and of what exists it ignores the tags: they have calls of
+/// their own.
+pub(super) async fn update(
+    diff: &Diff,
+    put: impl Future<Output = Result<(), Fault>>,
+    tag: impl Future<Output = Result<(), Fault>>,
+) -> Result<(), Fault> {
+    if diff.paths().iter().any(|path| path.split('.').next() != Some("tags")) {
+        put.await?;
+    }
+    if diff.touches("tags") {
+        tag.await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn tag(aws: &Aws, arn: &str, wanted: &Tags, held: &Tags) -> Result<(), Fault> {
     let api = Client::new(&aws.config);
     if !wanted.is_empty() {

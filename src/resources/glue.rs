@@ -2,9 +2,10 @@
 //! blueprint's, other people's, and tags, for which Glue has no other place on a table.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_glue::Client;
-use aws_sdk_glue::types::Table;
+use aws_sdk_glue::types::{Database, Table};
 
 use crate::aws::{Aws, During, absent};
 use crate::cloud::Fault;
@@ -13,7 +14,8 @@ use crate::kind::place::{ID_TAG, OWNER_TAG};
 
 pub const ABSENT: &[&str] = &["EntityNotFoundException"];
 /// Pages of 100: a catalog longer than this is not walked to its end.
-pub const PAGES: usize = 1000;
+const PAGES: usize = 1000;
+pub const PAGE: i32 = 100;
 
 /// What crawlers, Athena, Hive, Spark, Trino and Iceberg write into parameters by themselves.
 const FOREIGN: [&str; 41] = [
@@ -112,22 +114,44 @@ pub fn lower_case(path: &str, name: &str) -> Option<Flaw> {
     (lower != name).then(|| Flaw::error(path, what).hint(format!("write `{lower}`")))
 }
 
-/// All tables of a database; none if there is no such database.
-pub async fn list(aws: &Aws, database: &str) -> Result<Vec<Table>, Fault> {
-    let api = Client::new(&aws.config);
-    let (mut tables, mut next) = (Vec::new(), None);
-    for _ in 0..PAGES {
-        let call = api.get_tables().database_name(database).set_next_token(next);
-        let Some(page) = absent(call.send().await.during("glue:GetTables"), ABSENT)? else {
-            return Ok(tables);
-        };
-        tables.extend_from_slice(page.table_list());
-        next = page.next_token;
-        if next.is_none() {
-            break;
+/// All databases of the catalog.
+pub async fn databases(aws: &Aws) -> Result<Arc<Vec<Database>>, Fault> {
+    let listing = async {
+        let api = Client::new(&aws.config);
+        let (mut databases, mut next) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let call = api.get_databases().max_results(PAGE).set_next_token(next);
+            let page = call.send().await.during("glue:GetDatabases")?;
+            databases.extend_from_slice(page.database_list());
+            next = page.next_token;
+            if next.is_none() {
+                break;
+            }
         }
-    }
-    Ok(tables)
+        Ok(databases)
+    };
+    aws.once(&aws.place.account, listing).await
+}
+
+/// All tables of a database; none if there is no such database.
+pub async fn list(aws: &Aws, database: &str) -> Result<Arc<Vec<Table>>, Fault> {
+    let listing = async {
+        let api = Client::new(&aws.config);
+        let (mut tables, mut next) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let call = api.get_tables().database_name(database).set_next_token(next);
+            let Some(page) = absent(call.send().await.during("glue:GetTables"), ABSENT)? else {
+                break;
+            };
+            tables.extend_from_slice(page.table_list());
+            next = page.next_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(tables)
+    };
+    aws.once(database, listing).await
 }
 
 #[cfg(test)]

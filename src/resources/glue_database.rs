@@ -15,7 +15,7 @@ use crate::kind::values::tags::{unwanted, without_aws};
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
 
-use super::glue::{ABSENT, list, literal, lower_case, same_location, without_foreign};
+use super::glue::{ABSENT, databases, list, literal, lower_case, same_location, without_foreign};
 use super::{Resource, Tags};
 
 /// A database of the Glue Data Catalog. Deleting it deletes its tables from the catalog; the data
@@ -78,15 +78,12 @@ impl Resource for GlueDatabase {
         let api = Client::new(&aws.config);
         let arn = arn(identity.as_str(), &aws.place);
         let (database, tags) = futures_util::join!(
-            api.get_database().name(identity.as_str()).send(),
+            find(aws, &api, identity.as_str()),
             aws.tags(&arn, tags_of(&api, &arn)),
         );
-        let Some(found) = absent(database.during("glue:GetDatabase"), ABSENT)? else {
-            return Ok(None);
-        };
+        let Some(database) = database? else { return Ok(None) };
         let Some(tags) = tags? else { return Ok(None) };
-        let Some(database) = found.database() else { return Ok(None) };
-        Ok(Some(read(database, tags, &aws.place)))
+        Ok(Some(read(&database, tags, &aws.place)))
     }
 
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
@@ -139,6 +136,19 @@ impl Resource for GlueDatabase {
         let (_, name) = arn.split_once(":glue:")?.1.split_once(":database/")?;
         Some(Name::new(name))
     }
+}
+
+/// A look lists the catalog anyway, in search of our tables; whom it does not name is asked for.
+async fn find(aws: &Aws, api: &Client, name: &str) -> Result<Option<Database>, Fault> {
+    if aws.looks_at_everything()
+        && let Ok(databases) = databases(aws).await
+        && let Some(found) = databases.iter().find(|database| database.name() == name)
+    {
+        return Ok(Some(found.clone()));
+    }
+    let answer = api.get_database().name(name).send().await;
+    let found = absent(answer.during("glue:GetDatabase"), ABSENT)?;
+    Ok(found.and_then(|found| found.database))
 }
 
 async fn tags_of(api: &Client, arn: &str) -> Result<Option<Tags>, Fault> {

@@ -9,11 +9,35 @@ TIMED_OUT = ReadTimeoutError(endpoint_url="aws")
 LAG = 100
 
 
+def lagging() -> World:
+    """What was made is not listed at once."""
+    world = World()
+    world.aws.emr.lag = LAG
+    return world
+
+
+def after_an_end() -> World:
+    """An hour was done on a cluster that ended, and the lease still names it."""
+    world = lagging()
+    world.deliver("x", "2013-01-15T08")
+    world.settle()
+    world.aws.emr.end(world.aws.emr.clusters[0])
+    return world
+
+
+def with_step() -> World:
+    """One object, whose step was added."""
+    world = lagging()
+    world.deliver("a")
+    world.wait(TOLD.settle_seconds)
+    world.invoke(world.event())
+    return world
+
+
 def simple() -> World:
     """One hour, two objects, each told of twice; no cluster. Its step outlasts the queue's visibility timeout."""
-    world = World()
+    world = lagging()
     world.aws.emr.STEP_SECONDS = 2 * world.aws.sqs.VISIBILITY_SECONDS
-    world.aws.emr.lag = LAG
     world.deliver("a", times=2)
     world.deliver("b", times=2)
     return world
@@ -21,29 +45,20 @@ def simple() -> World:
 
 def with_ended_cluster() -> World:
     """The lease still names a cluster that ended, and another hour was done on it."""
-    world = World()
-    world.aws.emr.lag = LAG
-    world.deliver("x", "2013-01-15T08")
-    world.settle()
-    world.aws.emr.end(world.aws.emr.clusters[0])
+    world = after_an_end()
     world.deliver("a", times=2)
     return world
 
 
 def with_lost_step() -> World:
     """The cluster ended under the step."""
-    world = World()
-    world.aws.emr.lag = LAG
-    world.deliver("a")
-    world.wait(TOLD.settle_seconds)
-    world.invoke(world.event())
+    world = with_step()
     world.aws.emr.end(world.aws.emr.clusters[0], "INSTANCE_FAILURE", "")
     return world
 
 
 def with_late_object() -> World:
-    world = World()
-    world.aws.emr.lag = LAG
+    world = lagging()
     world.deliver("a")
     world.settle()
     world.deliver("late")
@@ -52,8 +67,7 @@ def with_late_object() -> World:
 
 def with_failure() -> World:
     """The step is going to fail."""
-    world = World()
-    world.aws.emr.lag = LAG
+    world = lagging()
     world.aws.emr.failing = {HOUR}
     world.deliver("a")
     return world

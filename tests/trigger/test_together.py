@@ -7,7 +7,7 @@ import random
 import threading
 
 import pytest
-from test_crashes import LAG, check
+from test_crashes import after_an_end, check, lagging, with_step
 from world import TOLD, Killed, World
 
 CALLS_MAX = 200
@@ -81,8 +81,7 @@ def run_together(world: World, events: list[dict], choose, killed_at: int | None
 
 def same_hour() -> World:
     """Two batches about one hour, no cluster."""
-    world = World()
-    world.aws.emr.lag = LAG
+    world = lagging()
     world.deliver("a")
     world.deliver("b")
     world.wait(TOLD.settle_seconds)
@@ -91,8 +90,7 @@ def same_hour() -> World:
 
 def two_hours() -> World:
     """Two batches, each about an hour of its own, and no cluster: only one may be started."""
-    world = World()
-    world.aws.emr.lag = LAG
+    world = lagging()
     world.deliver("a")
     world.deliver("b", "2013-01-15T11")
     world.wait(TOLD.settle_seconds)
@@ -101,11 +99,7 @@ def two_hours() -> World:
 
 def two_hours_after_an_end() -> World:
     """As before, and the lease names a cluster that ended."""
-    world = World()
-    world.aws.emr.lag = LAG
-    world.deliver("x", "2013-01-15T08")
-    world.settle()
-    world.aws.emr.end(world.aws.emr.clusters[0])
+    world = after_an_end()
     world.deliver("a")
     world.deliver("b", "2013-01-15T11")
     world.wait(TOLD.settle_seconds)
@@ -114,11 +108,7 @@ def two_hours_after_an_end() -> World:
 
 def the_end_of_a_step() -> World:
     """The message that follows the step and one about a late object come when the step has ended."""
-    world = World()
-    world.aws.emr.lag = LAG
-    world.deliver("a")
-    world.wait(TOLD.settle_seconds)
-    world.invoke(world.event())
+    world = with_step()
     world.wait(400)
     world.deliver("late")
     world.wait(TOLD.settle_seconds)
@@ -127,11 +117,7 @@ def the_end_of_a_step() -> World:
 
 def a_lost_step() -> World:
     """Two messages that follow the same step, whose cluster ended."""
-    world = World()
-    world.aws.emr.lag = LAG
-    world.deliver("a")
-    world.wait(TOLD.settle_seconds)
-    world.invoke(world.event())
+    world = with_step()
     world.aws.sqs.put("arrivals", world.aws.sqs.queues["arrivals"][0].body)
     world.aws.emr.end(world.aws.emr.clusters[0], "INSTANCE_FAILURE", "")
     world.wait(400)

@@ -109,6 +109,14 @@ def document(value):
     return sorted(each, key=lambda one: json.dumps(one, sort_keys=True))
 
 
+def allowing(service: str, name: str, action: str) -> dict:
+    """A policy of what has this name: the account itself may do this with it."""
+    who = {"AWS": "arn:aws:iam::${account}:root"}
+    arn = f"arn:aws:{service}:{REGION}:${{account}}:{name}"
+    allow = {"Sid": "Own", "Effect": "Allow", "Principal": who, "Action": action}
+    return {"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]}
+
+
 def tag_changes(add, remove) -> list[Change]:
     """A tag that another client adds, one that it changes, one that it takes away."""
     return [

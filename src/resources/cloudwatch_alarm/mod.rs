@@ -155,16 +155,10 @@ impl Resource for CloudwatchAlarm {
         self.put(aws).await
     }
 
-    /// One call replaces the whole definition; of an alarm that exists it ignores the tags.
     async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault> {
-        if diff.paths().iter().any(|path| path.split('.').next() != Some("tags")) {
-            self.put(aws).await?;
-        }
-        if diff.touches("tags") {
-            let arn = cloudwatch::alarm_arn(&self.name, &aws.place);
-            cloudwatch::tag(aws, &arn, &self.tags, &live.spec.tags).await?;
-        }
-        Ok(())
+        let arn = cloudwatch::alarm_arn(&self.name, &aws.place);
+        let tags = cloudwatch::tag(aws, &arn, &self.tags, &live.spec.tags);
+        cloudwatch::update(diff, self.put(aws), tags).await
     }
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {

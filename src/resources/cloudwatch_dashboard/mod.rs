@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::operation::put_dashboard::PutDashboardOutput;
-use aws_sdk_resourcegroupstagging as tagging;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::{Aws, During, absent};
 use crate::cloud::{Class, Fault, Owned};
-use crate::kind::place::{ID_TAG, OWNER_TAG};
+use crate::kind::place::ID_TAG;
 use crate::kind::rule::replace;
 use crate::kind::{Flaw, Live, Name, Outputs, Phase, Place, Rule};
 use crate::plan::diff::Diff;
@@ -65,7 +64,8 @@ impl Resource for CloudwatchDashboard {
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let call = Client::new(&aws.config).get_dashboard().dashboard_name(identity.as_str());
         let arn = arn(identity, &aws.place);
-        let (answer, tags) = futures_util::join!(call.send(), cloudwatch::tags(aws, &arn));
+        let tags = aws.tags_in(aws.listed_at_home(), &arn, cloudwatch::tags(aws, &arn));
+        let (answer, tags) = futures_util::join!(call.send(), tags);
         let Some(found) = absent(answer.during("cloudwatch:GetDashboard"), ABSENT)? else {
             return Ok(None);
         };
@@ -79,16 +79,10 @@ impl Resource for CloudwatchDashboard {
         self.put(aws).await
     }
 
-    /// One call replaces the whole body; of a dashboard that exists it ignores the tags.
     async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault> {
-        if diff.touches("body") {
-            self.put(aws).await?;
-        }
-        if diff.touches("tags") {
-            let arn = arn(&self.name, &aws.place);
-            cloudwatch::tag(aws, &arn, &self.tags, &live.spec.tags).await?;
-        }
-        Ok(())
+        let arn = arn(&self.name, &aws.place);
+        let tags = cloudwatch::tag(aws, &arn, &self.tags, &live.spec.tags);
+        cloudwatch::update(diff, self.put(aws), tags).await
     }
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
@@ -97,29 +91,10 @@ impl Resource for CloudwatchDashboard {
         Ok(())
     }
 
-    /// The tagging API lists what has no region in one region of each partition, and the account's
-    /// rules or the network may close that region to us: then a dashboard that strayed is not
-    /// found.
+    /// The listing of this region names no dashboard, unless it is the one that names them all.
     async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
-        let home = home(&aws.place.partition);
-        if home.is_none_or(|home| home == aws.place.region) {
-            return Ok(Vec::new());
-        }
-        let config = tagging::config::Builder::from(&aws.config)
-            .region(home.map(tagging::config::Region::new))
-            .retry_config(tagging::config::retry::RetryConfig::standard().with_max_attempts(2))
-            .build();
-        let ours = tagging::types::TagFilter::builder().key(OWNER_TAG).values(&aws.place.owner.0);
-        let pages = tagging::Client::from_conf(config)
-            .get_resources()
-            .resource_type_filters("cloudwatch:dashboard")
-            .tag_filters(ours.build())
-            .into_paginator();
-        let found: Result<Vec<_>, _> = pages.items().send().try_collect().await;
-        match found.during("tag:GetResources") {
-            Err(fault) if [Class::Denied, Class::Lost].contains(&fault.class) => Ok(Vec::new()),
-            found => Ok(found?.iter().filter_map(stray).collect()),
-        }
+        let listing = aws.listed_at_home().await?;
+        Ok(listing.iter().filter_map(stray).collect())
     }
 
     fn listed(arn: &str, _tags: &Tags) -> Option<Name> {
@@ -153,25 +128,12 @@ fn told(answer: &PutDashboardOutput) -> Option<Fault> {
     (!said.is_empty()).then(|| Fault::new(Class::Invalid, PUT, said.join("; ")))
 }
 
-/// The region of a partition in which what has no region is listed.
-fn home(partition: &str) -> Option<&'static str> {
-    match partition {
-        "aws" => Some("us-east-1"),
-        "aws-cn" => Some("cn-north-1"),
-        "aws-us-gov" => Some("us-gov-west-1"),
-        _ => None,
-    }
-}
-
-fn stray(mapping: &tagging::types::ResourceTagMapping) -> Option<Owned> {
-    let arn = mapping.resource_arn()?;
-    let identity = CloudwatchDashboard::listed(arn, &Tags::new())?;
-    let id = mapping.tags().iter().find(|tag| tag.key() == ID_TAG).map(|tag| tag.value());
+fn stray((arn, tags): &(String, Tags)) -> Option<Owned> {
     Some(Owned {
         kind: CloudwatchDashboard::KIND.into(),
-        id: id.unwrap_or_default().to_owned(),
-        identity,
-        arn: Some(arn.to_owned()),
+        id: tags.get(ID_TAG).cloned().unwrap_or_default(),
+        identity: CloudwatchDashboard::listed(arn, tags)?,
+        arn: Some(arn.clone()),
     })
 }
 

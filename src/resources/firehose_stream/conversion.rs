@@ -201,28 +201,23 @@ impl Default for OpenX {
 
 /// The whole of it, which replaces what was there: off is said in so many words.
 pub fn to_sdk(stream: &FirehoseStream) -> DataFormatConversionConfiguration {
-    let builder = DataFormatConversionConfiguration::builder();
-    let output = |serializer| OutputFormatConfiguration::builder().serializer(serializer).build();
-    let role = &stream.role;
-    if let Some(parquet) = stream.parquet.as_ref() {
-        let serializer = Serializer::builder().parquet_ser_de(parquet.serializer()).build();
-        return builder
-            .enabled(true)
-            .schema_configuration(parquet.schema(role))
-            .input_format_configuration(parquet.input.to_sdk())
-            .output_format_configuration(output(serializer))
-            .build();
-    }
-    if let Some(orc) = stream.orc.as_ref() {
-        let serializer = Serializer::builder().orc_ser_de(orc.serializer()).build();
-        return builder
-            .enabled(true)
-            .schema_configuration(orc.schema(role))
-            .input_format_configuration(orc.input.to_sdk())
-            .output_format_configuration(output(serializer))
-            .build();
-    }
-    builder.enabled(false).build()
+    let (builder, role) = (DataFormatConversionConfiguration::builder(), &stream.role);
+    let serializer = Serializer::builder();
+    let (schema, input, serializer) = if let Some(parquet) = stream.parquet.as_ref() {
+        let serializer = serializer.parquet_ser_de(parquet.serializer());
+        (parquet.schema(role), &parquet.input, serializer)
+    } else if let Some(orc) = stream.orc.as_ref() {
+        (orc.schema(role), &orc.input, serializer.orc_ser_de(orc.serializer()))
+    } else {
+        return builder.enabled(false).build();
+    };
+    let output = OutputFormatConfiguration::builder().serializer(serializer.build()).build();
+    builder
+        .enabled(true)
+        .schema_configuration(schema)
+        .input_format_configuration(input.to_sdk())
+        .output_format_configuration(output)
+        .build()
 }
 
 impl Parquet {

@@ -22,7 +22,7 @@ use crate::plan::diff::Diff;
 
 use super::Resource;
 use super::glue::{
-    ABSENT, PAGES, list, literal, lower_case, same_location, tag_of, without_foreign,
+    ABSENT, PAGE, databases, list, literal, lower_case, same_location, tag_of, without_foreign,
 };
 
 use format::{Format, SERIALIZATION};
@@ -112,8 +112,6 @@ pub enum OpenTableFormat {
 fn external() -> String {
     "EXTERNAL_TABLE".to_owned()
 }
-
-const PAGE: i32 = 100;
 
 impl Resource for GlueTable {
     const KIND: &'static str = "glue-table";
@@ -232,15 +230,17 @@ impl Resource for GlueTable {
     async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
         let owner = aws.place.owner.0.as_str();
         let databases = databases(aws).await?;
-        let ours = databases.iter().filter(|database| {
-            database.parameters().and_then(|p| p.get(OWNER_TAG)).is_some_and(|o| o == owner)
-        });
+        let ours = databases.iter().filter(|database| is_ours(aws, database));
         let tables = try_join_all(ours.map(async |database| {
             let tables = list(aws, database.name()).await?;
             Ok(tables.iter().filter_map(|t| owned(database.name(), t, owner)).collect::<Vec<_>>())
         }));
         Ok(tables.await?.into_iter().flatten().collect())
     }
+}
+
+fn is_ours(aws: &Aws, database: &Database) -> bool {
+    database.parameters().and_then(|p| p.get(OWNER_TAG)) == Some(&aws.place.owner.0)
 }
 
 fn split(identity: &Name) -> (&str, &str) {
@@ -294,7 +294,15 @@ fn theirs_to_change(diff: &Diff) -> Result<(), Fault> {
 async fn find(aws: &Aws, database: &str, names: &BTreeSet<&str>) -> Result<Vec<Table>, Fault> {
     let api = Client::new(&aws.config);
     let (mut tables, mut missing) = (Vec::new(), names.clone());
-    if names.len() > 1 {
+    // A look lists our databases anyway; in others there may be thousands of tables.
+    if aws.looks_at_everything()
+        && let Ok(databases) = databases(aws).await
+        && databases.iter().any(|one| one.name() == database && is_ours(aws, one))
+        && let Ok(listed) = list(aws, database).await
+    {
+        tables = listed.iter().filter(|table| names.contains(table.name())).cloned().collect();
+        missing.retain(|name| !tables.iter().any(|table| table.name() == *name));
+    } else if names.len() > 1 {
         let call = api.get_tables().database_name(database).max_results(PAGE);
         let Some(page) = absent(call.send().await.during("glue:GetTables"), ABSENT)? else {
             return Ok(tables);
@@ -311,21 +319,6 @@ async fn find(aws: &Aws, database: &str, names: &BTreeSet<&str>) -> Result<Vec<T
     }));
     tables.extend(others.await?.into_iter().flatten().filter_map(|found| found.table));
     Ok(tables)
-}
-
-async fn databases(aws: &Aws) -> Result<Vec<Database>, Fault> {
-    let api = Client::new(&aws.config);
-    let (mut databases, mut next) = (Vec::new(), None);
-    for _ in 0..PAGES {
-        let call = api.get_databases().max_results(PAGE).set_next_token(next);
-        let page = call.send().await.during("glue:GetDatabases")?;
-        databases.extend_from_slice(page.database_list());
-        next = page.next_token;
-        if next.is_none() {
-            break;
-        }
-    }
-    Ok(databases)
 }
 
 fn read(database: &str, table: &Table, place: &Place) -> Live<GlueTable> {

@@ -1,6 +1,7 @@
 //! A role as IAM holds it: the role itself, and the parts that hang on it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{EntityType, InstanceProfile, Role, RoleDetail, Tag};
@@ -90,8 +91,8 @@ fn hung_on(role: &RoleDetail) -> Parts {
     }
 }
 
-async fn details(aws: &Aws) -> Result<&[RoleDetail], Fault> {
-    let listing = aws.roles.get_or_try_init(async || {
+async fn details(aws: &Aws) -> Result<Arc<Vec<RoleDetail>>, Fault> {
+    let listing = aws.once(&aws.place.account, async {
         let api = Client::new(&aws.config);
         let call = api.get_account_authorization_details().filter(EntityType::Role).max_items(PAGE);
         let mut pages = call.into_paginator().send();
@@ -101,7 +102,7 @@ async fn details(aws: &Aws) -> Result<&[RoleDetail], Fault> {
         }
         Ok(roles)
     });
-    listing.await.map(Vec::as_slice)
+    listing.await
 }
 
 /// The roles that carry the owner's tag; the tagging API lists no roles.

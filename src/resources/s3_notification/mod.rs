@@ -8,6 +8,7 @@ mod check;
 mod document;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use futures_util::future::try_join_all;
@@ -100,8 +101,9 @@ impl Resource for S3Notification {
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let (api, bucket) = (aws.s3(), identity.as_str());
         let owner = &aws.place.owner;
-        let Some(found) = absent(get(&api, bucket).await, ABSENT)? else { return Ok(None) };
-        let spec = read(bucket, owner, &found);
+        let found = seen(aws, bucket).await?;
+        let Some(found) = found.as_ref() else { return Ok(None) };
+        let spec = read(bucket, owner, found);
         // EventBridge has no id: it is ours where the bucket is.
         let nothing = spec.to.is_empty() && spec.event_bridge == Some(false);
         if nothing || spec.to.is_empty() && !owns(&api, bucket, owner).await? {
@@ -133,10 +135,12 @@ impl Resource for S3Notification {
 
     /// The configurations that carry our mark, on the buckets that carry our tag.
     async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
-        let (api, owner) = (aws.s3(), &aws.place.owner);
+        let owner = &aws.place.owner;
         let found = try_join_all(buckets(aws).await?.into_iter().map(async |bucket| {
-            let Some(found) = absent(get(&api, bucket).await, ABSENT)? else { return Ok(None) };
-            let id = read(bucket, owner, &found).tags.remove(ID_TAG);
+            let bucket = bucket.as_str();
+            let found = seen(aws, bucket).await?;
+            let Some(found) = found.as_ref() else { return Ok(None) };
+            let id = read(bucket, owner, found).tags.remove(ID_TAG);
             let (kind, identity) = (Self::KIND.to_owned(), Name::new(bucket));
             Ok(id.map(|id| Owned { kind, id, identity, arn: None }))
         }));
@@ -153,10 +157,16 @@ async fn get(api: &Client, bucket: &str) -> Result<Document, Fault> {
     answer.during(GET).map(Document::from)
 }
 
+/// As this look finds it, which asks for it by name and searches it for what is ours.
+async fn seen(aws: &Aws, bucket: &str) -> Result<Arc<Option<Document>>, Fault> {
+    aws.once(bucket, async { absent(get(&aws.s3(), bucket).await, ABSENT) }).await
+}
+
 /// The buckets of this owner, as the tagging API lists them.
-async fn buckets(aws: &Aws) -> Result<Vec<&str>, Fault> {
-    let arns = aws.listed().await?.iter().filter_map(|(arn, _)| arn.split_once(":s3:::"));
-    Ok(arns.map(|(_, name)| name).filter(|name| !name.contains('/')).collect())
+async fn buckets(aws: &Aws) -> Result<Vec<String>, Fault> {
+    let listing = aws.listed().await?;
+    let arns = listing.iter().filter_map(|(arn, _)| arn.split_once(":s3:::"));
+    Ok(arns.map(|(_, name)| name).filter(|name| !name.contains('/')).map(str::to_owned).collect())
 }
 
 /// Whether the bucket carries the owner's tag.

@@ -1,5 +1,6 @@
 //! One apply or destroy of a blueprint at a time.
 
+use std::io::{BufRead, BufReader};
 use std::process::Child;
 
 use serde_json::{Value, json};
@@ -13,6 +14,12 @@ const LOCK: &str = "
 s3, key = client('s3'), 'pipeline/NAME/default/lock.json'
 found = [k for k in objects('NAME-000000000000', 'pipeline/') if k.endswith('lock.json')]
 answer(json.loads(s3.get_object(Bucket='NAME-000000000000', Key=found[0])['Body'].read()) if found else None)";
+
+/// Somebody else's lock, on another machine.
+const BOBS: &str = "
+put('NAME-000000000000', 'pipeline/NAME/default/lock.json', json.dumps({
+    'version': 1, 'holder': 'bob', 'who': 'bob@elsewhere', 'job': None, 'command': 'apply x.yaml', 'renewed': 1,
+    'since': '2026-01-01T00:00:00Z', 'until': '2026-01-01T00:01:00Z', 'process': None}).encode())";
 
 /// A small project that stands, and whose next apply takes its time.
 fn slow<'m>(name: &'static str) -> Project<'m> {
@@ -94,6 +101,41 @@ fn a_killed_run_of_this_machine_holds_no_lock_and_another_lapses() {
     assert_eq!(project.outside(LOCK), Value::Null);
 }
 
+/// Three: as many as one listing is asked for.
+const ROLES: &str = r#"name: NAME
+region: eu-west-1
+artifacts: lake
+resources:
+  lake: { kind: s3-bucket, name: "NAME-${account}", tags: { turn: first } }
+  one: &role
+    kind: iam-role
+    name: NAME-one
+    trust: lambda.amazonaws.com
+    policies:
+      read: { Statement: { Effect: Allow, Action: "s3:GetObject", Resource: "*" } }
+  two: { <<: *role, name: NAME-two }
+  three: { <<: *role, name: NAME-three }
+"#;
+
+#[test]
+fn an_apply_that_waited_sees_what_others_did_meanwhile() {
+    let project = Project::with("waited", ROLES);
+    project.apply().code(0);
+    project.edit("blueprint.yaml", "turn: first", "turn: second");
+    project.outside(BOBS);
+    let mut child = project.start(&format!("{APPLY} --lock-timeout 5m"));
+    let told = BufReader::new(child.stderr.as_mut().expect("it is piped")).lines();
+    let mut told = told.map_while(Result::ok);
+    assert!(told.any(|line| line.starts_with("waiting: bob@elsewhere")), "it does not wait");
+    project.outside(
+        "
+client('iam').delete_role_policy(RoleName='NAME-one', PolicyName='read')
+client('s3').delete_object(Bucket='NAME-000000000000', Key='pipeline/NAME/default/lock.json')",
+    );
+    end(child).code(0);
+    project.plan().code(0);
+}
+
 #[test]
 fn a_person_removes_a_lock() {
     let project = slow("unlocked");
@@ -112,11 +154,7 @@ fn a_run_that_was_robbed_stops_and_says_by_whom() {
     let project = slow("robbed");
     project.write("say.py", "import time\ntime.sleep(40)\n");
     let child = at_work(&project);
-    project.outside(
-        "put('NAME-000000000000', 'pipeline/NAME/default/lock.json', json.dumps({
-    'version': 1, 'holder': 'bob', 'who': 'bob@elsewhere', 'job': None, 'command': 'apply x.yaml', 'renewed': 1,
-    'since': '2026-01-01T00:00:00Z', 'until': '2026-01-01T00:01:00Z', 'process': None}).encode())",
-    );
+    project.outside(BOBS);
     end(child).code(5).says(&[
         "the job goes on where it runs",
         "error: this run no longer holds the lock",

@@ -1,8 +1,9 @@
 """`sns-topic`"""
 
 import json
+from functools import partial
 
-from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, change, document, pairs, tag_changes, without
+from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, allowing, change, document, pairs, tag_changes, without
 
 KIND = "sns-topic"
 UNWRITTEN = {"subscriptions.*.*.pending": "AWS says it, and a blueprint may not"}
@@ -20,11 +21,7 @@ BY_QUEUE = f"subscriptions.sqs.{QUEUE}-one"
 BY_STREAM = f"subscriptions.firehose.{STREAM}"
 
 
-def _policy(action: str, account: str = "${account}") -> dict:
-    who = {"AWS": f"arn:aws:iam::{account}:root"}
-    topic = f"arn:aws:sns:eu-west-1:{account}:{NAME}"
-    allow = {"Sid": "Own", "Effect": "Allow", "Principal": who, "Action": action}
-    return {"Version": "2012-10-17", "Statement": [{**allow, "Resource": topic}]}
+_policy = partial(allowing, "sns", NAME)
 
 
 def _arn(aws: Aws, name: str = NAME) -> str:

@@ -1,8 +1,9 @@
 """`sqs-queue`"""
 
 import json
+from functools import partial
 
-from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, change, document, tag_changes, without
+from case import OTHER_TAGS, OWNER_TAG, TAGS, Aws, Case, allowing, change, document, tag_changes, without
 
 KIND = "sqs-queue"
 UNREACHABLE = {
@@ -31,11 +32,7 @@ VOLATILE = (
 )
 
 
-def _policy(action: str, account: str = "${account}") -> dict:
-    who = {"AWS": f"arn:aws:iam::{account}:root"}
-    queue = f"arn:aws:sqs:eu-west-1:{account}:{NAME}"
-    allow = {"Sid": "Own", "Effect": "Allow", "Principal": who, "Action": action}
-    return {"Version": "2012-10-17", "Statement": [{**allow, "Resource": queue}]}
+_policy = partial(allowing, "sqs", NAME)
 
 
 def _url(aws: Aws, name: str = NAME) -> str:
