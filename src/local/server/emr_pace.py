@@ -4,11 +4,13 @@ import asyncio
 
 
 class Pace:
-    """Seconds that clusters take to start and to end; a step runs Spark, unless it is to end well by itself after a time."""
+    """Seconds that clusters take to start and to end. A step runs Spark, unless it is to end well by itself after a
+    time; queues set functions off, unless they are not to."""
 
     start_seconds = 1.0
     end_seconds = 0.5
     step_seconds: float | None = None
+    triggers = True
 
 
 _tasks: set[asyncio.Task] = set()

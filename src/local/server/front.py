@@ -81,11 +81,13 @@ def _answer(method: str, path: str, body: dict) -> dict | None:
     if path == "/_local/pace" and method in ("GET", "POST"):
         Pace.start_seconds = float(body.get("cluster_start_seconds", Pace.start_seconds))
         Pace.end_seconds = float(body.get("cluster_end_seconds", Pace.end_seconds))
+        Pace.triggers = body.get("triggers", Pace.triggers)
         Pace.step_seconds = body.get("step_seconds", Pace.step_seconds)
         return {
             "cluster_start_seconds": Pace.start_seconds,
             "cluster_end_seconds": Pace.end_seconds,
             "step_seconds": Pace.step_seconds,
+            "triggers": Pace.triggers,
         }
     if (method, path) == ("GET", "/_local/image"):
         return image.image()

@@ -6,6 +6,7 @@ import time
 
 from ministack.services import lambda_svc, sqs
 
+from emr_pace import Pace
 from patching import wrap
 
 STREAM_BATCH = 100
@@ -125,8 +126,8 @@ class Polled:
 
 @wrap(lambda_svc, "_iter_all_esms")
 def remember_mapping(mappings):
-    """Tells `gather` for whom messages are received."""
-    for account, region, mapping in mappings():
+    """Tells `gather` for whom messages are received; none, while queues are to set off nothing."""
+    for account, region, mapping in mappings() if Pace.triggers else ():
         Polled.mapping = mapping
         yield account, region, mapping
 

@@ -138,7 +138,7 @@ impl Story {
         (run, scene.image())
     }
 
-    fn begin(&self, scene: &Scene<'_>) {
+    pub fn begin(&self, scene: &Scene<'_>) {
         for line in self.before {
             let ended = scene.undisturbed(line).ended;
             assert_eq!(ended.code, Some(0), "{ended}");
@@ -148,9 +148,16 @@ impl Story {
     /// The act disturbed by these rules, then undisturbed commands, then the checks.
     pub fn told(&self, scene: &Scene<'_>, rules: Vec<Box<dyn Rule>>, end: &Image) -> Outcome {
         self.begin(scene);
-        let mut outcome = Outcome { converged: true, ..Outcome::default() };
         let disturbed = scene.run(self.act, rules);
-        outcome.ended_well(&disturbed, &[None, Some(0), Some(1), Some(4), Some(5), Some(6)]);
+        self.checked(scene, &[disturbed], end)
+    }
+
+    /// The undisturbed commands after these runs, and the checks.
+    pub fn checked(&self, scene: &Scene<'_>, disturbed: &[Run], end: &Image) -> Outcome {
+        let mut outcome = Outcome { converged: true, ..Outcome::default() };
+        for run in disturbed {
+            outcome.ended_well(run, &[None, Some(0), Some(1), Some(4), Some(5), Some(6)]);
+        }
         for line in self.after {
             outcome.ended_well(&scene.undisturbed(line), &[Some(0)]);
         }

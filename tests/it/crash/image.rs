@@ -36,6 +36,7 @@ const PASSING: &[&str] = &[
     "ApproximateNumberOfMessagesDelayed",
     "ApproximateNumberOfMessagesNotVisible",
     "starting_sequence_number",
+    "started",
 ];
 
 /// Endings of members that tell a time or a passing state.
@@ -79,8 +80,7 @@ impl Image {
                 }
             }
         }
-        // The lock of a killed run is nobody's: it stays until an apply has something to do.
-        found.retain(|place, _| !place.contains("/lock.json/"));
+        found.retain(|place, _| !is_record(place));
         Self(found)
     }
 
@@ -107,7 +107,7 @@ fn lasting(value: &Value) -> Value {
             let passing = |name: &str| {
                 PASSING.contains(&name) || PASSING_ENDS.iter().any(|end| name.ends_with(end))
             };
-            let kept = fields.iter().filter(|(name, _)| !passing(name));
+            let kept = fields.iter().filter(|(name, it)| !passing(name) && !has_ended(it));
             let mut all: Vec<_> = kept.map(|(name, it)| (anonymous(name), lasting(it))).collect();
             all.sort_by_cached_key(|(name, it)| (name.clone(), it.to_string()));
             let mut told = serde_json::Map::new();
@@ -123,6 +123,12 @@ fn lasting(value: &Value) -> Value {
         Value::String(text) => Value::String(anonymous(text)),
         other => other.clone(),
     }
+}
+
+/// Keys that wait for their end and clusters that came to theirs stay on AWS's lists.
+fn has_ended(value: &Value) -> bool {
+    let ended = |word: &Value| word.as_str().is_some_and(|word| word.starts_with("TERMINAT"));
+    value["KeyState"] == "PendingDeletion" || ended(&value["state"])
 }
 
 /// A text with `*` for each id that AWS makes up, and for the port of the local AWS.
@@ -145,9 +151,12 @@ fn anonymous(text: &str) -> String {
     }
 }
 
-/// `3a529cf0-3f1a-4111-a0e9-1aac2d4bb4f3`, `j-2AXXXXXXGAPLF`.
+/// `destinationId-000000000001`, `3a529cf0-3f1a-4111-a0e9-1aac2d4bb4f3`, `j-2AXXXXXXGAPLF`.
 fn made_up(word: &str) -> bool {
     let parts: Vec<_> = word.split('-').collect();
+    if parts[0] == "destinationId" {
+        return true;
+    }
     let lengths: Vec<_> = parts.iter().map(|part| part.len()).collect();
     let hex = |part: &&str| part.bytes().all(|b| b.is_ascii_hexdigit());
     if lengths == [8, 4, 4, 4, 12] {
@@ -157,6 +166,14 @@ fn made_up(word: &str) -> bool {
     matches!(prefix, "j" | "s" | "ig" | "if" | "i")
         && rest.len() >= 12
         && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+/// The lock of a killed run is nobody's, and stays until an apply has something to do; what is on
+/// record of a job's run tells when it was, but not that it was.
+fn is_record(place: &str) -> bool {
+    let dated = ["/sha256", "/etag", "/size", "/checksums/CRC32"];
+    place.contains("/lock.json/")
+        || (place.contains("/pipeline/") && dated.iter().any(|end| place.ends_with(end)))
 }
 
 fn flatten(place: &str, value: &Value, found: &mut BTreeMap<String, String>) {

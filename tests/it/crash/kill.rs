@@ -23,7 +23,7 @@ pub const APPLY: Story = Story { before: &[], act: FIRST, after: &[FIRST] };
 pub const UPDATE: Story = Story { before: &[FIRST], act: SECOND, after: &[SECOND] };
 pub const DESTROY: Story = Story { before: &[FIRST], act: LAST, after: &[LAST] };
 pub const REVIVAL: Story = Story { before: &[FIRST], act: LAST, after: &[FIRST] };
-pub const RUN: &str = "apply blueprint.yaml --yes";
+const RUN: &str = "apply blueprint.yaml --yes";
 pub const JOB: Story = Story { before: &[], act: RUN, after: &[RUN] };
 
 /// Something of every kind that can be changed in place, another name, and other tags on all.
@@ -82,7 +82,7 @@ fn a_destroy_killed_at_any_call_is_undone_by_an_apply() {
 
 #[test]
 fn an_apply_killed_at_any_call_of_its_job_neither_starts_nor_submits_anything_twice() {
-    everywhere("apply with a job, killed", JOB, |machine| Project::small_on(machine, "crash"));
+    everywhere("apply with a job, killed", JOB, with_job);
 }
 
 #[test]
@@ -102,6 +102,10 @@ fn two_applies_killed_one_after_the_other_are_taken_up_by_the_third() {
     });
     report(&tally.row(family));
     tally.holds(family);
+}
+
+pub fn with_job(machine: &Machine) -> Project<'_> {
+    Project::small_on(machine, "crash")
 }
 
 fn small(machine: &Machine) -> Project<'_> {
@@ -144,14 +148,14 @@ pub fn everywhere_in(
 }
 
 /// Kills the program at its n-th write, whichever that is.
-struct KillWrite {
+pub struct KillWrite {
     left: u32,
     side: Side,
     due: Option<String>,
 }
 
 impl KillWrite {
-    fn at((number, side): (u32, Side)) -> Self {
+    pub fn at((number, side): (u32, Side)) -> Self {
         Self { left: number, side, due: None }
     }
 }

@@ -23,7 +23,7 @@ const HARD_RUN_MAX: Duration = Duration::from_secs(450);
 pub struct Scene<'m> {
     pub project: Project<'m>,
     pub proxy: Proxy,
-    port: u16,
+    pub port: u16,
     /// Stands between the two in hard mode.
     pub hard: Option<Hard>,
 }
@@ -60,8 +60,9 @@ impl<'m> Scene<'m> {
         let hard = (mode == Mode::Hard).then(|| Hard::before(port));
         let proxy = Proxy::before(hard.as_ref().map_or(port, |hard| hard.proxy.port));
         let scene = Self { project, proxy, port, hard };
-        // What Spark would do is not the matter here.
-        scene.control("pace", r#"{"step_seconds": 0.5, "cluster_start_seconds": 0.5}"#);
+        // What Spark and the trigger would do is not the matter here.
+        let pace = r#"{"step_seconds": 0.5, "cluster_start_seconds": 0.5, "triggers": false}"#;
+        scene.control("pace", pace);
         scene
     }
 

@@ -12,11 +12,11 @@ pub fn slice<T: Clone>(family: &str, all: Vec<T>, many: usize) -> Vec<T> {
     let seed: u64 = word.and_then(|word| word.parse().ok()).unwrap_or(1);
     report(&format!("{family}: {many} of {}, {WORD}={seed}", all.len()));
     let mut left = all;
-    let mut state = seed;
+    let mut random = Random(seed);
     let mut drawn = Vec::new();
     while drawn.len() < many && !left.is_empty() {
-        let at = usize::try_from(random(&mut state) % left.len() as u64).expect("it is an index");
-        drawn.push(left.swap_remove(at));
+        let at = random.below(left.len() as u64);
+        drawn.push(left.swap_remove(usize::try_from(at).expect("it is an index")));
     }
     drawn
 }
@@ -27,11 +27,15 @@ pub fn report(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// SplitMix64.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+/// SplitMix64, from a seed.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
+    }
 }

@@ -1,7 +1,9 @@
 //! Killed at every call, where nothing shows at once.
 
 use super::super::family::Story;
-use super::super::kill::{APPLY, DESTROY, JOB, REVIVAL, UPDATE, everywhere_in, flagship};
+use super::super::kill::{
+    APPLY, DESTROY, JOB, REVIVAL, UPDATE, everywhere_in, flagship, with_job,
+};
 use super::super::scene::Mode;
 use crate::e2e::Project;
 use crate::e2e::machine::Machine;
@@ -32,5 +34,5 @@ fn a_destroy_killed_at_any_call_is_undone_by_an_apply_where_aws_is_hard() {
 
 #[test]
 fn a_job_is_neither_started_nor_submitted_twice_where_aws_is_hard() {
-    hard("apply with a job, killed", JOB, |machine| Project::small_on(machine, "crash"));
+    hard("apply with a job, killed", JOB, with_job);
 }

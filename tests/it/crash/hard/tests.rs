@@ -129,13 +129,6 @@ fn delete_role(scene: &Scene<'_>, name: &str) {
     assert_eq!(exchange(port, &request).expect("it answers").status, 200);
 }
 
-/// What nobody is to find. Keys await their end for a month, and dead clusters are told for two.
-fn stays(what: &str) -> bool {
-    let dead = what.starts_with("emr/clusters/")
-        && (!what.contains("/state: ") || what.ends_with("\"TERMINATED\""));
-    !what.starts_with("kms/") && !dead
-}
-
 fn missing(world: &World) -> BTreeSet<&'static str> {
     let struck = world.struck();
     super::behaviours().filter(|name| !CAUSED.contains(name) && !struck.contains_key(name)).collect()
@@ -154,8 +147,7 @@ fn a_whole_life_goes_well_where_aws_is_hard_and_every_behaviour_shows() {
     well(&scene.undisturbed(DESTROY));
     well(&scene.undisturbed(APPLY));
     well(&scene.undisturbed(DESTROY));
-    let left: Vec<_> =
-        empty.differences(&scene.image()).into_iter().filter(|what| stays(what)).collect();
+    let left = empty.differences(&scene.image());
     assert!(left.is_empty(), "{left:#?}");
     assert_eq!(missing(&world), BTreeSet::new(), "of {:#?}", world.struck());
 }
