@@ -167,6 +167,9 @@ impl Story {
             for made in again.writes() {
                 outcome.miss(format!("a further run wrote: {}", made.call.name()));
             }
+            if again.writes().count() > 0 {
+                outcome.miss(format!("{}", again.ended));
+            }
         }
         outcome.compare(end, &scene.image());
         outcome

@@ -127,12 +127,7 @@ fn everywhere(family: &str, story: Story, project: fn(&Machine) -> Project<'_>) 
 }
 
 /// On an AWS that behaves so.
-pub fn everywhere_in(
-    mode: Mode,
-    family: &str,
-    story: Story,
-    project: fn(&Machine) -> Project<'_>,
-) {
+pub fn everywhere_in(mode: Mode, family: &str, story: Story, project: fn(&Machine) -> Project<'_>) {
     let machine = Machine::start();
     let (run, end) = story.reference(&Scene::in_mode(mode, &machine, project(&machine)));
     let sides = |point: Point| [(point.clone(), Side::Before), (point, Side::After)];

@@ -43,9 +43,8 @@ pub fn text(call: &Call, name: &str) -> String {
 
 /// The members of a body in the query form.
 pub fn form(call: &Call) -> BTreeMap<String, String> {
-    let decode = |text: &str| {
-        percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
-    };
+    let decode =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let body = call.text();
     let pairs = body.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (decode(name), decode(value))).collect()

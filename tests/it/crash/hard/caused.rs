@@ -116,9 +116,8 @@ fn a_cluster_of_a_role_made_just_now_is_taken_and_ends() {
     let trust = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D";
     let role = format!("Action=CreateRole&RoleName=young&AssumeRolePolicyDocument={trust}");
     ask(iam_call(&role).request);
-    let emr = |operation: &str, body: &Value| {
-        json_call("elasticmapreduce", operation, body).request
-    };
+    let emr =
+        |operation: &str, body: &Value| json_call("elasticmapreduce", operation, body).request;
     let cluster: Value = ask(emr(
         "RunJobFlow",
         &json!({"Name": "c", "ReleaseLabel": "emr-7.9.0", "ServiceRole": "young",

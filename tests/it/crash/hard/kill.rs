@@ -1,9 +1,7 @@
 //! Killed at every call, where nothing shows at once.
 
 use super::super::family::Story;
-use super::super::kill::{
-    APPLY, DESTROY, JOB, REVIVAL, UPDATE, everywhere_in, flagship, with_job,
-};
+use super::super::kill::{APPLY, DESTROY, JOB, REVIVAL, UPDATE, everywhere_in, flagship, with_job};
 use super::super::scene::Mode;
 use crate::e2e::Project;
 use crate::e2e::machine::Machine;

@@ -131,7 +131,9 @@ fn delete_role(scene: &Scene<'_>, name: &str) {
 
 fn missing(world: &World) -> BTreeSet<&'static str> {
     let struck = world.struck();
-    super::behaviours().filter(|name| !CAUSED.contains(name) && !struck.contains_key(name)).collect()
+    super::behaviours()
+        .filter(|name| !CAUSED.contains(name) && !struck.contains_key(name))
+        .collect()
 }
 
 #[test]
