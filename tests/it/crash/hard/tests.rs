@@ -149,7 +149,9 @@ fn a_whole_life_goes_well_where_aws_is_hard_and_every_behaviour_shows() {
     well(&scene.undisturbed(DESTROY));
     well(&scene.undisturbed(APPLY));
     well(&scene.undisturbed(DESTROY));
-    let left = empty.differences(&scene.image());
+    let mut left = empty.differences(&scene.image());
+    // A key that awaits its end keeps its alias.
+    left.retain(|what| !what.starts_with("kms/alias"));
     assert!(left.is_empty(), "{left:#?}");
     assert_eq!(missing(&world), BTreeSet::new(), "of {:#?}", world.struck());
 }
