@@ -386,7 +386,12 @@ impl Rule for Lag {
             self.known.insert(key, answer.clone());
         } else if self.writes(call) && well(answer) {
             let about = (self.late.about)(call);
-            self.before.retain(|(subject, _), _| *subject != about);
+            let again =
+                self.behind.get(&about).is_some_and(|b| b.since.elapsed() < self.late.within);
+            // A listing that is behind already stays as far behind as it is.
+            if self.late.looks != ANY || !again {
+                self.before.retain(|(subject, _), _| *subject != about);
+            }
             let of_it = self.known.extract_if(.., |(subject, _), _| *subject == about);
             self.before.extend(of_it);
             let behind = Behind { since: Instant::now(), looks: self.late.looks };
