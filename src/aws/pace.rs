@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use tokio::sync::Mutex as Line;
 use tokio::time::Instant;
 
 /// Requests a second that a service takes, and the operations that share them.
@@ -119,14 +120,33 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Takes a token, and tells how long to wait before using it.
-    fn take(&mut self, per_second: f64, now: Instant) -> Duration {
+    /// Takes a token, or else tells how long it is until there is one.
+    fn take(&mut self, per_second: f64, now: Instant) -> Option<Duration> {
         let burst = per_second.max(1.0);
         self.tokens =
             (self.tokens + now.duration_since(self.at).as_secs_f64() * per_second).min(burst);
         self.at = now;
+        if self.tokens < 1.0 {
+            return Some(Duration::from_secs_f64((1.0 - self.tokens) / per_second));
+        }
         self.tokens -= 1.0;
-        Duration::from_secs_f64((-self.tokens / per_second).max(0.0))
+        None
+    }
+}
+
+/// Where a request waits. Only the first in the line waits for a token and takes it when it goes:
+/// after a time in which nothing ran, those behind it do not go all at once.
+struct Turn {
+    bucket: Arc<Line<Bucket>>,
+    per_second: f64,
+}
+
+impl Turn {
+    async fn come(self) {
+        let mut bucket = self.bucket.lock().await;
+        while let Some(wait) = bucket.take(self.per_second, Instant::now()) {
+            pause(wait).await;
+        }
     }
 }
 
@@ -136,7 +156,7 @@ pub struct Paced {
     buckets: Buckets,
 }
 
-type Buckets = Arc<Mutex<HashMap<(usize, String), Bucket>>>;
+type Buckets = Arc<Mutex<HashMap<(usize, String), Arc<Line<Bucket>>>>>;
 
 impl Paced {
     pub fn new(inner: SharedHttpClient) -> Self {
@@ -173,11 +193,11 @@ struct PacedConnector {
 
 impl HttpConnector for PacedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let wait = wait(&self.buckets, &request, Instant::now());
+        let turn = turn(&self.buckets, &request);
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
-            if !wait.is_zero() {
-                pause(wait).await;
+            if let Some(turn) = turn {
+                turn.come().await;
             }
             inner.call(request).await
         })
@@ -189,13 +209,14 @@ async fn pause(wait: Duration) {
     tokio::time::sleep(wait).await;
 }
 
-fn wait(buckets: &Buckets, request: &HttpRequest, now: Instant) -> Duration {
-    let Some(target) = target(request) else { return Duration::ZERO };
-    let Some((index, limit)) = limit(&target) else { return Duration::ZERO };
-    let shared = if limit.operations.is_empty() { String::new() } else { target.1 };
+fn turn(buckets: &Buckets, request: &HttpRequest) -> Option<Turn> {
+    let target = target(request)?;
+    let (index, Limit { operations, per_second, .. }) = limit(&target)?;
+    let shared = if operations.is_empty() { String::new() } else { target.1 };
     let mut buckets = buckets.lock().expect("no holder of this lock panics");
-    let fresh = || Bucket { tokens: limit.per_second.max(1.0), at: now };
-    buckets.entry((index, shared)).or_insert_with(fresh).take(limit.per_second, now)
+    let full = || Line::new(Bucket { tokens: per_second.max(1.0), at: Instant::now() });
+    let bucket = buckets.entry((index, shared)).or_insert_with(|| full().into()).clone();
+    Some(Turn { bucket, per_second: *per_second })
 }
 
 /// A service and one of its operations.
@@ -252,9 +273,30 @@ mod tests {
     async fn a_bucket_lets_a_burst_through_and_then_its_rate() {
         let now = Instant::now();
         let mut bucket = Bucket { tokens: 4.0, at: now };
-        let waits: Vec<_> = (0..6).map(|_| bucket.take(4.0, now).as_millis()).collect();
-        assert_eq!(waits, [0, 0, 0, 0, 250, 500]);
-        assert_eq!(bucket.take(4.0, now + Duration::from_secs(10)).as_millis(), 0);
+        let waits: Vec<_> = (0..6).map(|_| bucket.take(4.0, now)).collect();
+        let quarter = Some(Duration::from_millis(250));
+        assert_eq!(waits, [None, None, None, None, quarter, quarter]);
+        assert_eq!(bucket.take(4.0, now + Duration::from_millis(250)), None);
+        assert_eq!(bucket.take(4.0, now + Duration::from_secs(10)), None);
+    }
+
+    /// As on a machine that is busy with something else.
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_wait_do_not_go_all_at_once_after_a_time_in_which_nothing_ran() {
+        let aws = Canned { status: 200, body: b"{}".to_vec(), ..Canned::default() };
+        let paced = SharedHttpClient::new(Paced::new(SharedHttpClient::new(aws.clone())));
+        let emr = aws_sdk_emr::Client::new(&Canned::behind(paced));
+        let calls: Vec<_> = (0..20).map(|_| tokio::spawn(emr.list_clusters().send())).collect();
+        let heard = || aws.heard.lock().expect("no test panics here").len();
+        for busy in [Duration::ZERO, Duration::from_secs(10)] {
+            tokio::time::advance(busy).await;
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(heard(), 8, "four at first, and four that a second has room for");
+        futures_util::future::join_all(calls).await;
+        assert_eq!(heard(), 20);
     }
 
     /// Each protocol names its operation elsewhere, and a client's protocol may change under us.

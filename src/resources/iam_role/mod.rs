@@ -114,7 +114,7 @@ impl Resource for IamRole {
         let name = identity.as_str();
         let (role, parts) = futures_util::join!(read::role(&api, name), read::parts(&api, name));
         match (role?, parts?) {
-            (Some(role), Some(parts)) => read::live(&role, &parts).map(Some),
+            (Some(role), Some(parts)) => read::live(&role, &parts, &aws.place).map(Some),
             _ => Ok(None),
         }
     }
@@ -133,7 +133,7 @@ impl Resource for IamRole {
             let Some(role) = role? else { return Ok(None) };
             // The listing may not know a young role yet.
             match listed.get(role.role_name()) {
-                Some(parts) => read::live(&role, parts).map(Some),
+                Some(parts) => read::live(&role, parts, &aws.place).map(Some),
                 None => Self::observe(aws, identity).await,
             }
         });

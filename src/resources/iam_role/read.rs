@@ -14,7 +14,7 @@ use crate::kind::place::{ID_TAG, OWNER_TAG};
 use crate::kind::values::duration::Duration;
 use crate::kind::values::policy::Policy;
 use crate::kind::values::tags::without_aws;
-use crate::kind::{Live, Name, Outputs, Phase};
+use crate::kind::{Live, Name, Outputs, Phase, Place};
 
 use super::trust::Trust;
 use super::{ABSENT, IamRole, none};
@@ -127,7 +127,7 @@ fn pairs(tags: &[Tag]) -> BTreeMap<String, String> {
     without_aws(tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())))
 }
 
-pub(super) fn live(role: &Role, parts: &Parts) -> Result<Live<IamRole>, Fault> {
+pub(super) fn live(role: &Role, parts: &Parts, place: &Place) -> Result<Live<IamRole>, Fault> {
     let name = role.role_name();
     let trust = document(role.assume_role_policy_document().unwrap_or_default(), GET)?;
     let policies = parts
@@ -155,7 +155,13 @@ pub(super) fn live(role: &Role, parts: &Parts) -> Result<Live<IamRole>, Fault> {
     } else {
         Phase::Settling("no ARN yet".into())
     };
-    Ok(Live { spec, outputs: outputs(role, profile), phase })
+    let mut outputs = outputs(role, profile);
+    if phase != Phase::Ready {
+        // Whatever refers to it is filled in with this, also where it does not wait for the role.
+        let path = format!("role{}{name}", role.path());
+        outputs.insert("arn".into(), place.global_arn("iam", &path));
+    }
+    Ok(Live { spec, outputs, phase })
 }
 
 /// `created` is a note for those who must know how young a role is: seconds since 1970.
@@ -213,7 +219,13 @@ mod tests {
     }
 
     fn read(role: aws_sdk_iam::types::builders::RoleBuilder, parts: &Parts) -> Live<IamRole> {
-        live(&role.build().expect("a whole role"), parts).expect("a role that can be read")
+        let place = Place {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+            region: "eu-west-1".into(),
+            owner: crate::kind::Owner::new("x", "default", "eu-west-1"),
+        };
+        live(&role.build().expect("a whole role"), parts, &place).expect("a role that can be read")
     }
 
     fn json_of(role: &IamRole) -> Value {
@@ -275,8 +287,9 @@ mod tests {
     }
 
     #[test]
-    fn a_role_without_its_arn_is_not_ready() {
-        let found = read(role().arn("AROAEXAMPLE"), &Parts::default());
+    fn a_role_without_its_arn_is_not_ready_and_known_by_the_arn_that_it_will_have() {
+        let found = read(role().arn("AROAEXAMPLE").path("/team/"), &Parts::default());
         assert!(matches!(found.phase, Phase::Settling(_)));
+        assert_eq!(found.outputs["arn"], "arn:aws:iam::123456789012:role/team/r");
     }
 }

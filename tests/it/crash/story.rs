@@ -83,8 +83,9 @@ impl Story {
         if let Some(line) = self.after.last() {
             let again = scene.undisturbed(line);
             outcome.ended_well(&again, &[Some(0)]);
-            for made in again.writes() {
-                outcome.miss(format!("a further run wrote: {}", made.call.name()));
+            let wrote: Vec<_> = again.writes().map(|made| made.call.name()).collect();
+            if !wrote.is_empty() {
+                outcome.miss(format!("a further run wrote {wrote:?}: {}", again.ended));
             }
         }
         outcome.compare(end, &scene.image());

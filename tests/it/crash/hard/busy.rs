@@ -32,7 +32,7 @@ const KEPT: &[Kept] = &[
         code: "OperationAborted",
         message: "A conflicting conditional operation is currently in progress against this \
                   resource. Please try again.",
-        settles: Duration::from_millis(150),
+        settles: Duration::from_millis(400),
     },
     Kept {
         behaviour: ATTACHED,
@@ -49,14 +49,14 @@ const KEPT: &[Kept] = &[
         code: "OperationAbortedException",
         message: "A conflicting operation is currently in progress against this resource. Please \
                   try again.",
-        settles: Duration::from_millis(150),
+        settles: Duration::from_millis(400),
     },
     Kept {
         behaviour: "a database of Glue takes one change at a time",
         changes: of_database,
         code: "ConcurrentModificationException",
         message: "Update failed due to concurrent modifications.",
-        settles: Duration::from_millis(300),
+        settles: Duration::from_millis(600),
     },
 ];
 

@@ -3,7 +3,7 @@
 //! That an update is merged into what is there, that an old version is refused and that processors
 //! have more parameters than they were given, the local AWS does by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -34,20 +34,33 @@ struct Moving {
 pub struct Deliveries {
     world: World,
     moving: BTreeMap<String, Moving>,
+    /// Which of these were seen: each is, at least once.
+    shown: BTreeSet<String>,
     described: BTreeMap<String, Answer>,
 }
 
 impl Deliveries {
     pub fn new(world: &World) -> Self {
-        Self { world: world.clone(), moving: BTreeMap::new(), described: BTreeMap::new() }
+        let (moving, described) = (BTreeMap::new(), BTreeMap::new());
+        Self { world: world.clone(), moving, shown: BTreeSet::new(), described }
     }
 
+    /// What a look tells.
     fn word(&self, name: &str) -> Option<&'static str> {
+        let Moving { word, until } = self.moving.get(name)?;
+        let unseen = !self.shown.contains(&format!("{name} {until:?}"));
+        (unseen || Instant::now() < *until).then_some(*word)
+    }
+
+    /// What a change meets.
+    fn moves(&self, name: &str) -> Option<&'static str> {
         let moving = self.moving.get(name)?;
         (Instant::now() < moving.until).then_some(moving.word)
     }
 
-    fn show(&self, word: &str, answer: &mut Answer) {
+    fn show(&mut self, name: &str, word: &str, answer: &mut Answer) {
+        let until = self.moving.get(name).map(|moving| moving.until);
+        self.shown.extend(until.map(|until| format!("{name} {until:?}")));
         self.world.strike(if word == "CREATING" { CREATING } else { DELETING });
         let status = "DeliveryStreamStatus";
         edit(answer, |told| told["DeliveryStreamDescription"][status] = word.into());
@@ -56,7 +69,7 @@ impl Deliveries {
     fn unassumable(&self, call: &Call) -> Option<String> {
         let mut roles = Vec::new();
         roles_in(&json_of(call), &mut roles);
-        roles.into_iter().find(|role| self.world.unsettled(role, ROLE_AGE))
+        roles.into_iter().find(|role| self.world.unusable(role, "firehose", ROLE_AGE))
     }
 }
 
@@ -92,18 +105,14 @@ impl Rule for Deliveries {
             );
             return refuse(call, "InvalidArgumentException", &message);
         }
-        let Some(word) = self.word(&name) else { return Deed::Forward };
-        match (operation, word) {
-            ("DescribeDeliveryStream", "DELETING") => {
-                let Some(before) = self.described.get(&name) else { return Deed::Forward };
-                let mut answer = before.clone();
-                self.show(word, &mut answer);
-                Deed::Answer(answer)
-            }
-            ("DescribeDeliveryStream", _) | ("ListTagsForDeliveryStream", "CREATING") => {
-                Deed::Forward
-            }
-            _ if call.writes() => {
+        if operation == "DescribeDeliveryStream" && self.word(&name) == Some("DELETING") {
+            let Some(before) = self.described.get(&name) else { return Deed::Forward };
+            let mut answer = before.clone();
+            self.show(&name, "DELETING", &mut answer);
+            return Deed::Answer(answer);
+        }
+        match self.moves(&name) {
+            Some(word) if call.writes() => {
                 let message = format!("Firehose {name} under account 000000000000 is {word}.");
                 refuse(call, "ResourceInUseException", &message)
             }
@@ -124,7 +133,7 @@ impl Rule for Deliveries {
             "DeleteDeliveryStream" => move_for("DELETING", DELETES_FOR),
             "DescribeDeliveryStream" => {
                 if let Some(word) = self.word(&name) {
-                    self.show(word, answer);
+                    self.show(&name, word, answer);
                 }
                 self.described.insert(name, answer.clone());
             }

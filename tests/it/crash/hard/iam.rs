@@ -39,6 +39,12 @@ impl Roles {
         Self { world: world.clone(), nameless: BTreeMap::new(), stripped: BTreeMap::new() }
     }
 
+    fn in_use(&self, name: &str) -> bool {
+        let id = self.world.role_id(name).unwrap_or_default();
+        let Some(since) = self.stripped.get(name) else { return false };
+        self.world.first(format!("delete {id}")) || since.elapsed() < IN_USE_FOR
+    }
+
     fn made(&mut self, name: String, answer: &Answer) {
         let xml = told(answer);
         let Some(id) = inner(&xml, "RoleId") else { return };
@@ -66,12 +72,12 @@ impl Rule for Roles {
         }
         let name = form(call).remove("RoleName").unwrap_or_default();
         match call.operation.as_str() {
-            "AddRoleToInstanceProfile" if self.world.young(&name, UNKNOWN_FOR) => {
+            "AddRoleToInstanceProfile" if self.world.unusable(&name, "profile", UNKNOWN_FOR) => {
                 self.world.strike(NO_ROLE);
                 let message = format!("The role with name {name} cannot be found.");
                 refuse(call, "NoSuchEntity", &message)
             }
-            "DeleteRole" if self.stripped.get(&name).is_some_and(|s| s.elapsed() < IN_USE_FOR) => {
+            "DeleteRole" if self.in_use(&name) => {
                 self.world.strike(IN_USE);
                 let message = "Cannot delete entity, must detach all policies first.";
                 refuse(call, "DeleteConflict", message)

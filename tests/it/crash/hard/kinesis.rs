@@ -1,6 +1,6 @@
 //! Kinesis: a stream is made, changed and deleted in its own time, and takes one change at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -48,30 +48,43 @@ struct Moving {
 pub struct Streams {
     world: World,
     moving: BTreeMap<String, Moving>,
+    /// Which of these were seen: each is, at least once.
+    shown: BTreeSet<String>,
     /// How each stream was described last.
     described: BTreeMap<String, Answer>,
 }
 
 impl Streams {
     pub fn new(world: &World) -> Self {
-        Self { world: world.clone(), moving: BTreeMap::new(), described: BTreeMap::new() }
+        let (moving, described) = (BTreeMap::new(), BTreeMap::new());
+        Self { world: world.clone(), moving, shown: BTreeSet::new(), described }
     }
 
+    /// What a look tells.
     fn word(&self, name: &str) -> Option<&'static str> {
-        let moving = self.moving.get(name)?;
-        (Instant::now() < moving.until).then_some(moving.word)
+        let Moving { word, until } = self.moving.get(name)?;
+        let unseen = !self.shown.contains(&format!("{name} {until:?}"));
+        (unseen || Instant::now() < *until).then_some(*word)
     }
 
     fn move_for(&mut self, name: String, word: &'static str, time: Duration) {
         self.moving.insert(name, Moving { word, until: Instant::now() + time });
     }
 
+    /// What a change meets.
+    fn moves(&self, name: &str) -> Option<&'static str> {
+        let moving = self.moving.get(name)?;
+        (Instant::now() < moving.until).then_some(moving.word)
+    }
+
     fn making(&self) -> usize {
-        let words = self.moving.keys().filter_map(|name| self.word(name));
+        let words = self.moving.keys().filter_map(|name| self.moves(name));
         words.filter(|word| *word != "UPDATING").count()
     }
 
-    fn show(&self, word: &str, answer: &mut Answer) {
+    fn show(&mut self, name: &str, word: &str, answer: &mut Answer) {
+        let until = self.moving.get(name).map(|moving| moving.until);
+        self.shown.extend(until.map(|until| format!("{name} {until:?}")));
         self.world.strike(match word {
             "CREATING" => CREATING,
             "UPDATING" => UPDATING,
@@ -95,7 +108,7 @@ impl Rule for Streams {
             return Deed::Forward;
         }
         let name = named(call);
-        let word = self.word(&name);
+        let word = self.moves(&name);
         let operation = call.operation.as_str();
         if operation == "CreateStream" && word == Some("DELETING") {
             let message = format!("Stream {name} under account 000000000000 already exists.");
@@ -107,10 +120,10 @@ impl Rule for Streams {
                            simultaneously be in CREATING or DELETING.";
             return refuse(call, "LimitExceededException", message);
         }
-        if operation == "DescribeStreamSummary" && word == Some("DELETING") {
+        if operation == "DescribeStreamSummary" && self.word(&name) == Some("DELETING") {
             let Some(before) = self.described.get(&name) else { return Deed::Forward };
             let mut answer = before.clone();
-            self.show("DELETING", &mut answer);
+            self.show(&name, "DELETING", &mut answer);
             return Deed::Answer(answer);
         }
         let changes = CHANGES.contains(&operation) || operation == "DeleteStream";
@@ -139,7 +152,7 @@ impl Rule for Streams {
             }
             "DescribeStreamSummary" => {
                 if let Some(word) = self.word(&name) {
-                    self.show(word, answer);
+                    self.show(&name, word, answer);
                 }
                 let whole: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
                 if whole["StreamDescriptionSummary"].is_object() {

@@ -128,7 +128,7 @@ const LATE: &[Late] = &[
         behaviour: "the account's roles are listed late",
         service: "iam",
         reads: &["GetAccountAuthorizationDetails"],
-        writes: &["CreateRole", "DeleteRole", "PutRolePolicy", "AttachRolePolicy", "TagRole"],
+        writes: &["CreateRole", "DeleteRole"],
         about: nothing,
         looks: ANY,
         within: LISTED_AFTER,
@@ -331,8 +331,10 @@ struct Behind {
 pub struct Lag {
     late: &'static Late,
     world: World,
-    /// The last answers that were true, by the subject and the whole request.
+    /// The answers since the last write, by the subject and the whole request.
     known: BTreeMap<(String, String), Answer>,
+    /// Those that were true just before it.
+    before: BTreeMap<(String, String), Answer>,
     behind: BTreeMap<String, Behind>,
 }
 
@@ -342,8 +344,8 @@ pub fn behaviours() -> impl Iterator<Item = &'static str> {
 
 pub fn all(world: &World) -> impl Iterator<Item = Box<dyn Rule>> {
     LATE.iter().map(|late| -> Box<dyn Rule> {
-        let (known, behind) = (BTreeMap::new(), BTreeMap::new());
-        Box::new(Lag { late, world: world.clone(), known, behind })
+        let (known, before, behind) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Box::new(Lag { late, world: world.clone(), known, before, behind })
     })
 }
 
@@ -368,7 +370,7 @@ impl Rule for Lag {
         let about = (self.late.about)(call);
         let Some(behind) = self.behind.get_mut(&about) else { return Deed::Forward };
         let key = (about, call.request.path.clone() + &call.text());
-        match self.known.get(&key) {
+        match self.before.get(&key) {
             Some(before) if behind.looks > 0 && behind.since.elapsed() < self.late.within => {
                 behind.looks -= 1;
                 self.world.strike(self.late.behaviour);
@@ -383,8 +385,17 @@ impl Rule for Lag {
             let key = ((self.late.about)(call), call.request.path.clone() + &call.text());
             self.known.insert(key, answer.clone());
         } else if self.writes(call) && well(answer) {
+            let about = (self.late.about)(call);
+            let again =
+                self.behind.get(&about).is_some_and(|b| b.since.elapsed() < self.late.within);
+            // A listing that is behind already stays as far behind as it is.
+            if self.late.looks != ANY || !again {
+                self.before.retain(|(subject, _), _| *subject != about);
+            }
+            let of_it = self.known.extract_if(.., |(subject, _), _| *subject == about);
+            self.before.extend(of_it);
             let behind = Behind { since: Instant::now(), looks: self.late.looks };
-            self.behind.insert((self.late.about)(call), behind);
+            self.behind.insert(about, behind);
         }
         Reply::Send
     }

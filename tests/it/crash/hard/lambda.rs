@@ -13,11 +13,11 @@ use super::answer::{edit, json_of, path, refuse, text, well};
 use super::world::World;
 
 /// Seconds; a minute or two in a VPC.
-const PENDING_FOR: Duration = Duration::from_secs(2);
+const PENDING_FOR: Duration = Duration::from_secs(3);
 /// Seconds.
-const UPDATES_FOR: Duration = Duration::from_secs(1);
+const UPDATES_FOR: Duration = Duration::from_secs(2);
 /// Seconds to a minute.
-const MAPS_FOR: Duration = Duration::from_millis(1500);
+const MAPS_FOR: Duration = Duration::from_secs(3);
 /// 5 to 15 s, and up to 5 minutes.
 const ROLE_AGE: Duration = Duration::from_secs(2);
 
@@ -64,7 +64,7 @@ impl Functions {
             return refuse(call, "ResourceConflictException", &message);
         }
         let role = text(call, "Role");
-        if call.request.method != "GET" && self.world.unsettled(&role, ROLE_AGE) {
+        if call.request.method != "GET" && self.world.unusable(&role, "lambda", ROLE_AGE) {
             self.world.strike(ROLE);
             let message = "The role defined for the function cannot be assumed by Lambda.";
             return refuse(call, "InvalidParameterValueException", message);
@@ -80,7 +80,7 @@ impl Functions {
             return refuse(call, "ResourceInUseException", message);
         }
         let role = self.roles.get(&text(call, "FunctionName"));
-        if role.is_some_and(|role| self.world.unsettled(role, ROLE_AGE)) {
+        if role.is_some_and(|role| self.world.unusable(role, "sources", ROLE_AGE)) {
             self.world.strike(PERMISSIONS);
             let message = "The provided execution role does not have permissions to call \
                            ReceiveMessage on SQS";

@@ -16,6 +16,8 @@ use super::world::{World, plain};
 const REFUSED_FOR: Duration = Duration::from_millis(1500);
 /// Up to 2 minutes.
 const ID_FOR: Duration = Duration::from_millis(3500);
+/// At the first look after a policy was written.
+const UNREAD_FOR: Duration = Duration::from_secs(10);
 
 pub const REFUSED: &str = "a policy may not name a young role";
 pub const BY_ID: &str = "a policy names a young or deleted role by its id";
@@ -23,8 +25,16 @@ pub const BEHAVIOURS: &[&str] = &[REFUSED, BY_ID];
 
 pub struct Principals {
     world: World,
-    /// By the resource: the ids of the roles that its policy names, by their ARNs.
-    held: BTreeMap<String, BTreeMap<String, String>>,
+    /// By the resource.
+    held: BTreeMap<String, Held>,
+}
+
+/// The roles that a policy names.
+struct Held {
+    /// By their ARNs.
+    ids: BTreeMap<String, String>,
+    /// Nobody looked since it was written.
+    unread: bool,
 }
 
 impl Principals {
@@ -112,8 +122,8 @@ fn refusal(call: &Call) -> Deed {
 impl Rule for Principals {
     fn before(&mut self, call: &Call) -> Deed {
         let Some((_, policy)) = written(call) else { return Deed::Forward };
-        let mut roles = roles_in(&policy);
-        if roles.any(|role| self.world.young(role, REFUSED_FOR)) {
+        let unknown = |role| self.world.unusable(role, &call.service, REFUSED_FOR);
+        if roles_in(&policy).any(unknown) {
             self.world.strike(REFUSED);
             return refusal(call);
         }
@@ -127,12 +137,16 @@ impl Rule for Principals {
         if let Some((subject, policy)) = written(call) {
             let subject = made(call, answer).unwrap_or(subject);
             let id = |arn: &str| Some((arn.to_owned(), self.world.role_id(plain(arn))?));
-            self.held.insert(subject, roles_in(&policy).filter_map(id).collect());
-        } else if reads(call) {
-            let held = self.held.get(&subject(call)).into_iter().flatten();
-            for (arn, id) in held {
+            let ids = roles_in(&policy).filter_map(id).collect();
+            self.held.insert(subject, Held { ids, unread: true });
+        } else if reads(call)
+            && let Some(held) = self.held.get_mut(&subject(call))
+        {
+            let unread = std::mem::take(&mut held.unread);
+            for (arn, id) in &held.ids {
                 let known = self.world.role_id(plain(arn)).as_ref() == Some(id);
-                if !known || self.world.young(arn, ID_FOR) {
+                let age = if unread { UNREAD_FOR } else { ID_FOR };
+                if !known || self.world.young(arn, age) {
                     self.world.strike(BY_ID);
                     answer.body = told(answer).replace(arn, id).into_bytes();
                 }

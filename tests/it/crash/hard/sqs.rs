@@ -30,7 +30,10 @@ impl Rule for Queues {
     fn before(&mut self, call: &Call) -> Deed {
         let name = text(call, "QueueName");
         let creates = call.name() == "sqs:CreateQueue";
-        if creates && self.gone.get(&name).is_some_and(|gone| gone.elapsed() < COOLS_FOR) {
+        let warm = |gone: &Instant| {
+            self.world.first(format!("{name} since {gone:?}")) || gone.elapsed() < COOLS_FOR
+        };
+        if creates && self.gone.get(&name).is_some_and(warm) {
             self.world.strike(COOLING);
             let message = "You must wait 60 seconds after deleting a queue before you can create \
                            another with the same name.";

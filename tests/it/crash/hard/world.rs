@@ -16,6 +16,8 @@ struct Facts {
     /// How often each behaviour showed.
     strikes: BTreeMap<&'static str, u32>,
     roles: BTreeMap<String, Role>,
+    /// What was tried before, and by whom.
+    tried: BTreeSet<String>,
     /// How often each call was refused for its rate, however often it was sent.
     refusals: BTreeMap<String, (String, u32)>,
 }
@@ -84,9 +86,18 @@ impl World {
         self.facts().roles.get(plain(role)).is_some_and(|role| role.made.elapsed() < age)
     }
 
-    /// The same of what it may do.
-    pub fn unsettled(&self, role: &str, age: Duration) -> bool {
-        self.facts().roles.get(plain(role)).is_some_and(|role| role.changed.elapsed() < age)
+    /// Whether who tries a role that was made here finds it not usable yet: at its first try, and
+    /// for so long after the last change.
+    pub fn unusable(&self, role: &str, who: &str, age: Duration) -> bool {
+        let mut facts = self.facts();
+        let Some(role) = facts.roles.get(plain(role)) else { return false };
+        let (changed, id) = (role.changed.elapsed() < age, role.id.clone());
+        facts.tried.insert(format!("{who} {id}")) || changed
+    }
+
+    /// Whether this is tried for the first time.
+    pub fn first(&self, what: String) -> bool {
+        self.facts().tried.insert(what)
     }
 }
 
