@@ -1,7 +1,7 @@
 //! The SDK: credentials, one HTTP client, and AWS's errors as faults.
 
 #[cfg(test)]
-mod canned;
+pub mod canned;
 pub mod connect;
 mod draft;
 mod emr_steps;
@@ -12,6 +12,7 @@ mod put_records;
 mod queues;
 mod tagged;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -23,7 +24,7 @@ use crate::kind::Place;
 
 pub use draft::body;
 pub use fault::{During, absent};
-use tagged::Tagged;
+use tagged::{Tagged, Tags};
 
 /// An account and region to talk to. Each kind makes its client from `config`.
 #[derive(Debug, Clone)]
@@ -32,12 +33,14 @@ pub struct Aws {
     pub place: Place,
     /// The account's roles as they were when first listed, which a plan asks for twice.
     pub roles: Arc<OnceCell<Vec<RoleDetail>>>,
+    /// The owner's KMS keys that have no alias, with their tags, as they were when first listed.
+    pub keys: Arc<OnceCell<BTreeMap<String, Tags>>>,
     tagged: Arc<Tagged>,
 }
 
 impl Aws {
     pub fn new(config: SdkConfig, place: Place) -> Self {
-        Self { config, place, roles: Arc::default(), tagged: Arc::default() }
+        Self { config, place, roles: Arc::default(), keys: Arc::default(), tagged: Arc::default() }
     }
 
     /// An S3 client; behind an endpoint of the user's own the bucket is part of the path.

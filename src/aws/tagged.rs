@@ -15,7 +15,7 @@ use super::{Aws, During};
 /// How the keys of tags begin that only this program writes.
 const OURS: &str = "pipeline:";
 
-type Tags = BTreeMap<String, String>;
+pub type Tags = BTreeMap<String, String>;
 
 /// The owner's resources as they were when first listed, and the tags that each should have.
 #[derive(Debug, Default)]
@@ -30,6 +30,10 @@ impl Aws {
     /// the resource. The listing lags behind, so that what changes anything asks.
     pub fn hope(&mut self, hopes: BTreeMap<String, Tags>) {
         self.tagged = Tagged { hopes, listing: OnceCell::new() }.into();
+    }
+
+    pub fn only_looks(&self) -> bool {
+        !self.tagged.hopes.is_empty()
     }
 
     /// The tags of the resource at `arn`: as hoped for, or else as `ask` finds them.

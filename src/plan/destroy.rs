@@ -6,7 +6,9 @@ use crate::blueprint::{Desired, Id, Node};
 use crate::kind::{Live, Phase};
 
 use super::order::{Needs, closure, order, reversed};
-use super::{Action, Choice, Plan, Refusal, Snapshot, Step, Stray, may_go, stray_id, stray_step, twins};
+use super::{
+    Action, Choice, Plan, Refusal, Snapshot, Step, Stray, may_go, stray_id, stray_step, twins,
+};
 
 /// What must be done for nothing of ours to be left.
 pub fn destroy(desired: &Desired, snapshot: &Snapshot, choice: &Choice) -> Plan {

@@ -155,7 +155,8 @@ pub fn task_groups(groups: &[InstanceGroup]) -> BTreeMap<String, &InstanceGroup>
         let timeline = group.status().and_then(|status| status.timeline());
         timeline.and_then(|t| t.creation_date_time()).map(|at| at.as_nanos())
     });
-    let has_nodes = |group: &InstanceGroup| group.requested_instance_count().unwrap_or_default() > 0;
+    let has_nodes =
+        |group: &InstanceGroup| group.requested_instance_count().unwrap_or_default() > 0;
     let (full, empty): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|group| has_nodes(group));
     let mut named: BTreeMap<_, _> =
         empty.into_iter().map(|group| (task_name(group), group)).collect();
