@@ -20,6 +20,7 @@ use aws_sdk_iam::types::RoleDetail;
 use aws_types::SdkConfig;
 use tokio::sync::OnceCell;
 
+use crate::cloud::Object;
 use crate::kind::Place;
 
 pub use draft::body;
@@ -35,12 +36,21 @@ pub struct Aws {
     pub roles: Arc<OnceCell<Vec<RoleDetail>>>,
     /// The owner's KMS keys that have no alias, with their tags, as they were when first listed.
     pub keys: Arc<OnceCell<BTreeMap<String, Tags>>>,
+    /// Below this are the leases on starting clusters; none of a blueprint without artifacts.
+    pub starts: Option<Object>,
     tagged: Arc<Tagged>,
 }
 
 impl Aws {
     pub fn new(config: SdkConfig, place: Place) -> Self {
-        Self { config, place, roles: Arc::default(), keys: Arc::default(), tagged: Arc::default() }
+        Self {
+            config,
+            place,
+            roles: Arc::default(),
+            keys: Arc::default(),
+            starts: None,
+            tagged: Arc::default(),
+        }
     }
 
     /// An S3 client; behind an endpoint of the user's own the bucket is part of the path.

@@ -92,7 +92,7 @@ async fn list(api: &Client, listing: Listing) -> Listed {
 }
 
 /// `Ok(None)`: EMR no longer knows the id.
-async fn describe(api: &Client, id: &str) -> Result<Option<Cluster>, Fault> {
+pub async fn describe(api: &Client, id: &str) -> Result<Option<Cluster>, Fault> {
     let answer = api.describe_cluster().cluster_id(id).send().await.during("emr:DescribeCluster");
     match answer {
         Ok(found) => Ok(found.cluster),
@@ -125,6 +125,12 @@ fn tag<'a>(cluster: &'a Cluster, key: &str) -> Option<&'a str> {
 
 fn owned(cluster: &Cluster, owner: &Owner) -> bool {
     tag(cluster, OWNER_TAG) == Some(owner.0.as_str())
+}
+
+/// Whether it takes steps, or will, and is the one of this name.
+pub fn lives(cluster: &Cluster, name: &Name, owner: &Owner) -> bool {
+    let alive = state(cluster).is_some_and(|state| ALIVE.contains(state));
+    alive && cluster.name() == Some(name.as_str()) && goes_by_its_name(cluster, owner)
 }
 
 pub fn goes_by_its_name(cluster: &Cluster, owner: &Owner) -> bool {

@@ -166,7 +166,7 @@ impl Resource for KmsKey {
     /// The next look finds its alias, its rotation and whether it is enabled as differences.
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
         let api = Client::new(&aws.config);
-        if let Some(key) = described(&api, &alias(&self.name)).await? {
+        if let Some(key) = described(&api, &alias(&self.name)).await.map_err(Fault::before)? {
             return self.take_back(&api, aws, &key).await;
         }
         let policy = (!self.policy.is_empty()).then(|| self.policy.json());

@@ -1,6 +1,8 @@
 //! Two of ours where one is meant, as a race or a kill leaves them: the older is kept, and the
 //! other one goes, in words.
 
+use std::io::{BufRead, BufReader};
+
 use serde_json::{Value, json};
 
 use super::{Ended, Project};
@@ -120,4 +122,34 @@ answer({k['KeyId']: kms.describe_key(KeyId=k['KeyId'])['KeyMetadata']['KeyState'
     assert_eq!((&states[kept], &states[other]), (&json!("Enabled"), &json!("PendingDeletion")));
     project.plan().code(0);
     project.apply().code(0);
+}
+
+#[test]
+fn two_runs_that_need_a_cluster_in_the_same_moment_start_one() {
+    let project = telling("onestart");
+    project.run("apply blueprint.yaml --local --yes --no-run").code(0);
+    let line = "run blueprint.yaml say --local";
+    let runs = [project.start(line), project.start(line)];
+    for run in runs {
+        Ended::new(line, run.wait_with_output().expect("it ended")).code(0);
+    }
+    assert_eq!(project.outside("answer(len(clusters('NAME-spark')))"), 1);
+}
+
+#[test]
+fn a_cluster_that_somebody_else_is_starting_is_waited_for() {
+    let project = telling("leased");
+    let dry = project.run("apply blueprint.yaml --local --yes --no-run").code(0);
+    project.outside(
+        "put('NAME-000000000000', 'pipeline/NAME/default/starts/spark.json',
+    json.dumps({'version': 1, 'cluster': None}))",
+    );
+    let mut child = project.start("run blueprint.yaml say --local");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let mut says = |words: &str| lines.any(|line| line.expect("it is text").contains(words));
+    assert!(says("somebody else is starting this cluster"));
+    let theirs = start(&project, &request(&dry));
+    assert!(says("succeeded: job `say`"));
+    assert!(child.wait().expect("it ended").success());
+    assert_eq!(project.outside("answer(clusters('NAME-spark'))"), json!([theirs]));
 }
