@@ -38,7 +38,7 @@ pub struct Stray {
     pub live: Live,
     pub rank: usize,
     pub holds_data: bool,
-    /// Where it is not for the blueprint's sake: the blueprint names it, and there are two.
+    /// Where the blueprint names it, and there are two: which one is kept.
     pub why: Option<String>,
 }
 

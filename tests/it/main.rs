@@ -23,5 +23,6 @@ mod status;
 mod tidy;
 mod toys;
 mod trigger;
+mod twins;
 mod wire;
 mod world;

@@ -34,7 +34,8 @@ use find::{described, phase, tags_of};
 /// A symmetric KMS key, known by its alias.
 ///
 /// Deleting one starts its deletion window; until that ends, applying the same blueprint again
-/// takes the key back instead of making another, and what it encrypted stays readable.
+/// takes the key back instead of making another, and what it encrypted stays readable. Of two that
+/// were made for one alias the one that it names is kept, and the plan schedules the other's end.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KmsKey {

@@ -245,9 +245,9 @@ async fn of_two_keys_without_the_alias_the_older_is_to_have_it() {
     assert_eq!(live.spec.name.as_str(), ids::OLD, "the alias is missing");
     assert_eq!(twins(&live), [(ids::NEW.to_owned(), false)]);
     let twin = Twin::noted(&live.outputs).next().expect("one");
-    let why = "a second key for `alias/lake`; 1234abcd-12ab-34cd-56ef-1234567890ab, made at \
-               1970-01-01T00:00:20Z, is kept; for 7 days the deletion of this one can be taken back";
-    assert_eq!(twin.why, why);
+    let kept = "1234abcd-12ab-34cd-56ef-1234567890ab, made at 1970-01-01T00:00:20Z, is kept";
+    let rest = "for 7 days the deletion of this one can be taken back";
+    assert_eq!(twin.why, format!("a second key for `alias/lake`; {kept}; {rest}"));
 }
 
 #[tokio::test(start_paused = true)]
