@@ -143,6 +143,12 @@ impl Fault {
         self.class = class;
         self
     }
+
+    /// Of a call before the one that makes something: nothing was made, whatever became of it.
+    pub fn before(self) -> Self {
+        let lost = matches!(self.class, Class::Lost | Class::Broken);
+        if lost { self.class(Class::NotYet) } else { self }
+    }
 }
 
 impl fmt::Display for Fault {
@@ -214,7 +220,8 @@ pub trait Locks {
     /// Removes the version with this ETag.
     fn remove<'a>(&'a self, object: &'a Object, etag: &'a str)
     -> Boxed<'a, Result<Removal, Fault>>;
-    /// Removes every version: before its bucket is deleted, which has to be empty.
+    /// Removes every version of it, and, of a key that ends with `/`, of all below it: before its
+    /// bucket is deleted, which has to be empty.
     fn erase<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<(), Fault>>;
 }
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join_all};
 
-use crate::blueprint::{Desired, Id};
+use crate::blueprint::{Desired, Id, Node};
 use crate::cloud::{Class, Cloud, Fault, Owned};
-use crate::kind::{Live, Name, Place};
+use crate::kind::{Live, Name, Place, Twin};
 use crate::plan::{Snapshot, Stray};
 
 /// Something could not be looked up, so nothing can be planned.
@@ -72,50 +72,102 @@ async fn strays(
         .collect();
     let named: BTreeSet<(&str, &Name)> =
         desired.nodes.values().map(|node| (node.kind.name(), &node.identity)).collect();
-    // Two lists may name the same thing, one with its ARN and one without.
-    let candidates: BTreeMap<(String, Name), Owned> = owned
-        .into_iter()
-        .filter(|owned| !owned.arn.as_deref().is_some_and(|arn| arns.contains(arn)))
-        .filter(|owned| !named.contains(&(owned.kind.as_str(), &owned.identity)))
-        .map(|owned| ((owned.kind.clone(), owned.identity.clone()), owned))
-        .collect();
-    let known = |live: &Live| live.outputs.get("arn").is_some_and(|arn| arns.contains(&**arn));
-    let looks = candidates.values().map(|owned| async move {
-        let answer = cloud.observe(&owned.kind, std::slice::from_ref(&owned.identity)).await;
-        (owned, answer.into_iter().next())
-    });
-    let answers = join_all(looks).await;
-    // An ARN may be of several kinds; it is of the one that finds it.
-    let seen: BTreeSet<&str> = answers
-        .iter()
-        .filter(|(_, answer)| matches!(answer, Some(Ok(Some(_)))))
-        .filter_map(|(owned, _)| owned.arn.as_deref())
-        .collect();
-    let (mut strays, mut unknown) = (Vec::new(), Vec::new());
-    for (owned, answer) in answers {
-        let another = owned.arn.as_deref().is_some_and(|arn| seen.contains(arn));
-        match answer {
-            Some(Err(_)) if another => {}
-            Some(Ok(Some(live)))
-                if live.exists() && live.belongs_to(&desired.owner) && !known(&live) =>
-            {
-                strays.extend(stray(cloud, owned, live));
-            }
-            Some(Err(fault)) => unknown.push(Unknown { ids: vec![Id::new(&owned.id)], fault }),
-            Some(Ok(_)) | None => {}
+    let search = Search { cloud, desired, arns };
+    let there = |(id, node): (&Id, &Node)| {
+        found[id].as_ref().map_or_else(Vec::new, |live| twins(node.kind.name(), id.as_str(), live))
+    };
+    let mut candidates: Candidates = desired.nodes.iter().flat_map(there).collect();
+    for owned in owned {
+        let known = owned.arn.as_deref().is_some_and(|arn| search.arns.contains(arn));
+        if !known && !named.contains(&(owned.kind.as_str(), &owned.identity)) {
+            // Two lists may name the same thing, one with its ARN and one without.
+            candidates.entry(key(&owned)).or_insert(Candidate { owned, twin: None });
         }
     }
-    if unknown.is_empty() { Ok(strays) } else { Err(unknown) }
+    let mut strays = search.look(&candidates).await?;
+    let more = strays.iter().flat_map(|stray| twins(&stray.kind, &stray.id, &stray.live));
+    let more: Candidates = more.filter(|(key, _)| !candidates.contains_key(key)).collect();
+    strays.extend(search.look(&more).await?);
+    Ok(strays)
 }
 
-fn stray(cloud: &dyn Cloud, owned: &Owned, live: Live) -> Option<Stray> {
-    let kind = cloud.kind(&owned.kind)?;
-    Some(Stray {
-        kind: owned.kind.clone(),
-        id: owned.id.clone(),
-        identity: owned.identity.clone(),
-        live,
-        rank: kind.rank(),
-        holds_data: kind.holds_data(),
-    })
+/// What may be ours beside what the blueprint names.
+struct Candidate {
+    owned: Owned,
+    /// Where it was noted with one that is kept.
+    twin: Option<Twin>,
+}
+
+type Candidates = BTreeMap<(String, Name), Candidate>;
+
+fn key(owned: &Owned) -> (String, Name) {
+    (owned.kind.clone(), owned.identity.clone())
+}
+
+/// What was noted with one that was found: what else goes by its name.
+fn twins(kind: &str, id: &str, live: &Live) -> Vec<((String, Name), Candidate)> {
+    let each = Twin::noted(&live.outputs).map(|twin| {
+        let (kind, id, identity) = (kind.to_owned(), id.to_owned(), twin.identity.clone());
+        let owned = Owned { kind, id, identity, arn: None };
+        (key(&owned), Candidate { owned, twin: Some(twin) })
+    });
+    each.collect()
+}
+
+/// The search for what is ours beside what the blueprint names.
+struct Search<'a> {
+    cloud: &'a dyn Cloud,
+    desired: &'a Desired,
+    /// Of what the blueprint names.
+    arns: BTreeSet<&'a str>,
+}
+
+impl Search<'_> {
+    async fn look(&self, candidates: &Candidates) -> Result<Vec<Stray>, Vec<Unknown>> {
+        let looks = candidates.values().map(|candidate| async move {
+            let Owned { kind, identity, .. } = &candidate.owned;
+            let answer = self.cloud.observe(kind, std::slice::from_ref(identity)).await;
+            (candidate, answer.into_iter().next())
+        });
+        let answers = join_all(looks).await;
+        // An ARN may be of several kinds; it is of the one that finds it.
+        let seen: BTreeSet<&str> = answers
+            .iter()
+            .filter(|(_, answer)| matches!(answer, Some(Ok(Some(_)))))
+            .filter_map(|(candidate, _)| candidate.owned.arn.as_deref())
+            .collect();
+        let (mut strays, mut unknown) = (Vec::new(), Vec::new());
+        for (candidate, answer) in answers {
+            let owned = &candidate.owned;
+            let another = owned.arn.as_deref().is_some_and(|arn| seen.contains(arn));
+            match answer {
+                Some(Err(_)) if another => {}
+                Some(Ok(Some(live))) if self.is_stray(&live) => {
+                    strays.extend(self.stray(candidate, live));
+                }
+                Some(Err(fault)) => unknown.push(Unknown { ids: vec![Id::new(&owned.id)], fault }),
+                Some(Ok(_)) | None => {}
+            }
+        }
+        if unknown.is_empty() { Ok(strays) } else { Err(unknown) }
+    }
+
+    fn is_stray(&self, live: &Live) -> bool {
+        let named = live.outputs.get("arn").is_some_and(|arn| self.arns.contains(&**arn));
+        live.exists() && live.belongs_to(&self.desired.owner) && !named
+    }
+
+    fn stray(&self, candidate: &Candidate, live: Live) -> Option<Stray> {
+        let Candidate { owned, twin } = candidate;
+        let kind = self.cloud.kind(&owned.kind)?;
+        Some(Stray {
+            kind: owned.kind.clone(),
+            id: owned.id.clone(),
+            identity: owned.identity.clone(),
+            live,
+            rank: kind.rank(),
+            holds_data: twin.as_ref().map_or(kind.holds_data(), |twin| twin.in_use),
+            why: twin.as_ref().map(|twin| twin.why.clone()),
+        })
+    }
 }

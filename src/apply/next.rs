@@ -197,7 +197,7 @@ fn replace(view: &View<'_>, reason: &Reason) -> Move {
         (Some(live), None) if let Some(planned) = needless(view, live, reason) => {
             update(view, planned)
         }
-        (Some(_), Some(_)) if view.memory.retired => Move::Wait("the old one still shows".into()),
+        (Some(live), Some(id)) if view.memory.retired => still_there(view, live, id),
         (Some(_), Some(_)) => Move::Call(Call::Retire),
         (Some(live), None) if !view.memory.deleted => match (settling(live), reason) {
             (Some(why), Reason::Fields(_)) => Move::Wait(why.into()),
@@ -216,6 +216,18 @@ fn replace(view: &View<'_>, reason: &Reason) -> Move {
 fn another(view: &View<'_>, live: &Live) -> bool {
     let before = view.memory.remembered.as_ref().and_then(|outputs| outputs.get("arn"));
     before.is_some() && live.outputs.get("arn").is_some_and(|arn| before != Some(arn))
+}
+
+/// The one that was retired goes by its name for a while; another one shows only because it was not
+/// seen before, and is not in the plan.
+fn still_there(view: &View<'_>, live: &Live, id: &str) -> Move {
+    let id_of = |outputs: &Outputs| outputs.get(id).cloned();
+    let first = view.memory.remembered.as_ref().map(id_of);
+    if first.is_none_or(|first| first == id_of(&live.outputs)) {
+        return Move::Wait("the old one still shows".into());
+    }
+    let (kind, identity) = (&view.step.kind, &view.step.identity);
+    Move::Stop(Stop::Stale(format!("another {kind} named `{identity}` shows now")))
 }
 
 /// What was planned to be replaced for a value that was unknown then, and that turns out to be what

@@ -1,5 +1,6 @@
 //! An AWS that answers what a test tells it to, behind the SDK as it is.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -15,8 +16,11 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::sdk_config::TimeSource;
+use serde_json::{Value, json};
 
-use super::{connect, pace};
+use crate::kind::Place;
+
+use super::{Aws, connect, pace};
 
 /// The service and operation of each request, where it names them.
 pub type Heard = Arc<Mutex<Vec<Option<pace::Target>>>>;
@@ -79,6 +83,54 @@ impl HttpConnector for Canned {
         for (name, value) in &self.headers {
             answer.headers_mut().insert(*name, *value);
         }
+        HttpConnectorFuture::ready(Ok(answer))
+    }
+}
+
+/// What an operation is answered, by its name and what it is asked; `Err` is the code of a refusal.
+type Script = dyn Fn(&str, &Value) -> Result<Value, &'static str> + Send + Sync;
+
+/// An AWS that speaks JSON and knows what each operation is answered.
+#[derive(Clone)]
+pub struct Scripted(Arc<Script>);
+
+impl Scripted {
+    pub fn aws(
+        place: Place,
+        script: impl Fn(&str, &Value) -> Result<Value, &'static str> + Send + Sync + 'static,
+    ) -> Aws {
+        Aws::new(Canned::behind(SharedHttpClient::new(Self(Arc::new(script)))), place)
+    }
+}
+
+impl fmt::Debug for Scripted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scripted")
+    }
+}
+
+impl HttpClient for Scripted {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Scripted {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        let asked = request.body().bytes().unwrap_or_default();
+        let asked = serde_json::from_slice(asked).unwrap_or_default();
+        let (status, body) = match (self.0)(operation, &asked) {
+            Ok(body) => (200, body),
+            Err(code) => (400, json!({ "__type": code })),
+        };
+        let status = status.try_into().expect("a status");
+        let answer = HttpResponse::new(status, SdkBody::from(body.to_string()));
         HttpConnectorFuture::ready(Ok(answer))
     }
 }

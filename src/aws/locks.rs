@@ -124,8 +124,11 @@ impl Locks for Aws {
                 let versions = page.versions().iter().map(|v| (v.key(), v.version_id()));
                 let markers = page.delete_markers().iter().map(|m| (m.key(), m.version_id()));
                 let mut doomed = Delete::builder().quiet(true);
-                for (_, version) in versions.chain(markers).filter(|v| v.0 == Some(&object.key)) {
-                    let one = ObjectIdentifier::builder().key(&object.key);
+                let meant = |key: &str| key == object.key || object.key.ends_with('/');
+                let all =
+                    versions.chain(markers).filter_map(|(key, version)| Some((key?, version)));
+                for (key, version) in all.filter(|(key, _)| meant(key)) {
+                    let one = ObjectIdentifier::builder().key(key);
                     let one = one.set_version_id(version.map(str::to_owned));
                     doomed = doomed.objects(one.build().expect("it has a key"));
                 }

@@ -31,7 +31,7 @@ impl Aws {
     /// For one look at everything. The next one begins anew: others may have been at work.
     #[must_use]
     pub fn afresh(&self) -> Self {
-        Self { look: Some(Arc::default()), ..self.clone() }
+        Self { look: Some(Arc::default()), keys: Arc::default(), ..self.clone() }
     }
 
     /// Whether everything is looked at: then a listing is made in any case, and one more that

@@ -1,7 +1,7 @@
 //! The SDK: credentials, one HTTP client, and AWS's errors as faults.
 
 #[cfg(test)]
-mod canned;
+pub mod canned;
 pub mod connect;
 mod draft;
 mod emr_steps;
@@ -13,23 +13,30 @@ mod put_records;
 mod queues;
 mod tagged;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_types::SdkConfig;
+use tokio::sync::OnceCell;
 
+use crate::cloud::Object;
 use crate::kind::Place;
 
 pub use draft::body;
 pub use fault::{During, absent};
 use look::Look;
-use tagged::Hopes;
+use tagged::{Hopes, Tags};
 
 /// An account and region to talk to. Each kind makes its client from `config`.
 #[derive(Debug, Clone)]
 pub struct Aws {
     pub config: SdkConfig,
     pub place: Place,
+    /// The owner's KMS keys that have no alias, with their tags, as they were when first listed.
+    pub keys: Arc<OnceCell<BTreeMap<String, Tags>>>,
+    /// Below this are the leases on starting clusters; none of a blueprint without artifacts.
+    pub starts: Option<Object>,
     hopes: Arc<Hopes>,
     /// What was found so far, of who looks at everything.
     look: Option<Arc<Look>>,
@@ -37,7 +44,14 @@ pub struct Aws {
 
 impl Aws {
     pub fn new(config: SdkConfig, place: Place) -> Self {
-        Self { config, place, hopes: Arc::default(), look: None }
+        Self {
+            config,
+            place,
+            keys: Arc::default(),
+            starts: None,
+            hopes: Arc::default(),
+            look: None,
+        }
     }
 
     /// An S3 client; behind an endpoint of the user's own the bucket is part of the path.

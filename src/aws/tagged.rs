@@ -17,7 +17,7 @@ use super::{Aws, During};
 /// How the keys of tags begin that only this program writes.
 const OURS: &str = "pipeline:";
 
-type Tags = BTreeMap<String, String>;
+pub type Tags = BTreeMap<String, String>;
 
 /// The tags that each resource should have, by its id in the blueprint.
 pub type Hopes = BTreeMap<String, Tags>;
@@ -30,6 +30,10 @@ impl Aws {
     /// the resource. The listing lags behind, so that what changes anything asks.
     pub fn hope(&mut self, hopes: Hopes) {
         self.hopes = hopes.into();
+    }
+
+    pub fn only_looks(&self) -> bool {
+        !self.hopes.is_empty()
     }
 
     /// The tags of the resource at `arn`: as hoped for, or else as `ask` finds them.

@@ -19,6 +19,14 @@ pub fn script_key(hash: &str, name: &str) -> String {
     format!("scripts/{hash}/{name}")
 }
 
+/// The key of the lease on starting a cluster, among the artifacts.
+pub fn start_key(cluster: &Id) -> String {
+    format!("{STARTS}{cluster}.json")
+}
+
+/// Below this the artifacts have the leases on starting clusters.
+pub const STARTS: &str = "starts/";
+
 pub fn sha256(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -95,6 +103,7 @@ fn request(id: &Id, job: &Job, artifacts: &Artifacts) -> std::io::Result<String>
             "HadoopJarStep": { "Jar": spark::JAR, "Args": spark::submit(&conf, &script, &args) },
         },
         "params": job.params,
+        "start": format!("{base}/{}", start_key(&job.cluster)),
         "runs": format!("{base}/runs/{id}/"),
         "last": format!("{base}/last/{id}.json"),
     });

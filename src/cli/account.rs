@@ -6,6 +6,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use crate::aws::Aws;
 use crate::aws::connect::Target;
 use crate::blueprint::Desired;
+use crate::jobs::Artifacts;
 use crate::local::{ACCOUNT, Local};
 use crate::observe::observe;
 use crate::plan::Snapshot;
@@ -39,9 +40,11 @@ impl Session {
     /// The blueprint is read before anything is called, and again where it asks for its account.
     pub async fn of(input: Input, account: &Account) -> Result<Self, Error> {
         let offline = input.load(None)?.desired;
-        let aws = Aws::connect(&target(account, &offline.region)?, offline.owner.clone()).await?;
+        let target = target(account, &offline.region)?;
+        let mut aws = Aws::connect(&target, offline.owner.clone()).await?;
         let asks = input.text.contains("${account}") || input.text.contains("${partition}");
         let desired = if asks { input.load(Some(&aws.place.account))?.desired } else { offline };
+        aws.starts = Artifacts::of(&desired).map(|artifacts| artifacts.starts());
         Ok(Self { input, desired, aws })
     }
 

@@ -31,9 +31,11 @@ pub fn lease<'a>(session: &'a Session, command: &str) -> Option<Lease<'a>> {
 
 /// Where the blueprint's lock is.
 pub fn home(session: &Session) -> Option<Home> {
-    let object = Artifacts::of(&session.desired)?.lock();
+    let artifacts = Artifacts::of(&session.desired)?;
+    let (object, starts) = (artifacts.lock(), artifacts.starts());
     let node = &session.desired.nodes[&session.desired.artifacts.as_ref()?.bucket];
-    Some(Home { object, kind: node.kind.name().into(), identity: node.identity.clone() })
+    let (kind, identity) = (node.kind.name().into(), node.identity.clone());
+    Some(Home { object, starts, kind, identity })
 }
 
 /// Whether the bucket that keeps the lock is there.

@@ -12,7 +12,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::blueprint::request::{script_key, sha256};
+use crate::blueprint::request::{STARTS, script_key, sha256};
 use crate::blueprint::text::{fill, references};
 use crate::blueprint::{Desired, Id, Job, When};
 use crate::cloud::{Fault, Object, Runner};
@@ -140,6 +140,11 @@ impl Artifacts {
     /// What an apply or a destroy holds while it is at work.
     pub fn lock(&self) -> Object {
         self.object("lock.json")
+    }
+
+    /// Below this are the leases on starting clusters.
+    pub fn starts(&self) -> Object {
+        self.object(STARTS)
     }
 
     pub fn script(&self, script: &Script) -> Object {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::apply::retry;
 use crate::blueprint::{Id, Job, When, spark};
 use crate::cloud::{Class, Fault, Object, Progress, State, Work};
-use crate::kind::Outputs;
+use crate::kind::{Outputs, Twin};
 
 use super::run::{Event, Failure, Force, JobReporter, Jobs, Success, WhyFailed};
 use super::{Input, cause};
@@ -48,11 +48,12 @@ impl Attempt<'_> {
         let script = self.jobs.artifacts.script(&self.input.script);
         self.upload(&script).await?;
         for _ in 0..ROUNDS {
-            let place = self.place().await?;
-            let found =
-                self.jobs.runner.find(&place.cluster, &name).await.map_err(WhyFailed::from)?;
-            if let Some(step) = self.already(found) {
-                return self.follow(&place, &name, step, started).await;
+            let (place, twins) = self.places().await?;
+            for place in std::iter::once(&place).chain(&twins) {
+                let found = self.jobs.runner.find(&place.cluster, &name).await;
+                if let Some(step) = self.already(found.map_err(WhyFailed::from)?) {
+                    return self.follow(place, &name, step, started).await;
+                }
             }
             match self.submit(&place, &name, &script).await? {
                 Some(step) => return self.follow(&place, &name, step, started).await,
@@ -72,11 +73,15 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    async fn place(&self) -> Result<Place, Failure> {
+    /// Where the job is to run, and where else its step may be already: while there are two
+    /// clusters of ours, somebody may have submitted it to the other one.
+    async fn places(&self) -> Result<(Place, Vec<Place>), Failure> {
         let outputs: Outputs = self.jobs.cluster(&self.job.cluster).await?;
         let cluster = outputs.get("cluster_id").cloned();
         let cluster = cluster.ok_or_else(|| WhyFailed::Cluster("it has no id".into()))?;
-        Ok(Place { cluster, log_uri: outputs.get("log_uri").cloned() })
+        let place = |cluster| Place { cluster, log_uri: outputs.get("log_uri").cloned() };
+        let twins = Twin::noted(&outputs).map(|twin| place(twin.identity.to_string()));
+        Ok((place(cluster), twins.collect()))
     }
 
     /// A step of this very work that need not be submitted again.

@@ -2,10 +2,12 @@
 
 pub mod place;
 pub mod rule;
+pub mod twin;
 pub mod values;
 
 pub use place::{Owner, Place};
 pub use rule::{Mark, Rule};
+pub use twin::Twin;
 pub use values::name::Name;
 
 use std::collections::BTreeMap;

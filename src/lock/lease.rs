@@ -29,6 +29,8 @@ const ROUNDS: u32 = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     pub object: Object,
+    /// What is below goes with the bucket, as the lock does: it says what was so for minutes.
+    pub starts: Object,
     /// The bucket, as its plan calls it.
     pub kind: String,
     pub identity: Name,
@@ -276,6 +278,7 @@ impl<'a> Lease<'a> {
 
     /// Removes the lock and all that is remembered of it, so that its bucket can be deleted.
     pub async fn erase(&self) -> Result<(), Fault> {
+        self.locks.erase(&self.home.starts).await?;
         self.locks.erase(&self.home.object).await
     }
 

@@ -6,7 +6,9 @@ use crate::blueprint::{Desired, Id, Node};
 use crate::kind::{Live, Phase};
 
 use super::order::{Needs, closure, order, reversed};
-use super::{Action, Choice, Plan, Refusal, Snapshot, Step, Stray, may_go, stray_id, stray_step};
+use super::{
+    Action, Choice, Plan, Refusal, Snapshot, Step, Stray, may_go, stray_id, stray_step, twins,
+};
 
 /// What must be done for nothing of ours to be left.
 pub fn destroy(desired: &Desired, snapshot: &Snapshot, choice: &Choice) -> Plan {
@@ -17,7 +19,7 @@ pub fn destroy(desired: &Desired, snapshot: &Snapshot, choice: &Choice) -> Plan 
     let everything = choice.targets.is_empty();
     let strays: Vec<&Stray> =
         if everything { snapshot.strays.iter().collect() } else { Vec::new() };
-    let mut plan = Plan::default();
+    let mut plan = Plan { twins: twins(strays.iter().copied()), ..Plan::default() };
     let mut first = dependents;
     between_strays(desired, &turns(desired, &needs), &strays, &mut first);
     for id in

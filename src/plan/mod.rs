@@ -38,6 +38,8 @@ pub struct Stray {
     pub live: Live,
     pub rank: usize,
     pub holds_data: bool,
+    /// Where the blueprint names it, and there are two: which one is kept.
+    pub why: Option<String>,
 }
 
 impl Stray {
@@ -69,6 +71,8 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// What stays although it was meant: strays that hold data, and in a destroy what is not ours.
     pub kept: Vec<Id>,
+    /// What there is to say of a stray that the blueprint names, and that is one too many.
+    pub twins: BTreeMap<Id, String>,
 }
 
 /// One resource and what is to be done about it.
@@ -323,6 +327,7 @@ impl Planner<'_> {
         let (gone, kept): (Vec<_>, Vec<_>) =
             self.snapshot.strays.iter().partition(|stray| self.goes(stray));
         self.plan.kept.extend(kept.into_iter().map(stray_id));
+        self.plan.twins = twins(&self.snapshot.strays);
         for stray in by_rank(&gone) {
             if others.contains(&stray_id(stray)) {
                 continue;
@@ -360,6 +365,10 @@ fn by_rank<'a>(strays: &[&'a Stray]) -> Vec<&'a Stray> {
 
 pub(crate) fn stray_id(stray: &Stray) -> Id {
     Id(format!("{}/{}", stray.kind, stray.identity))
+}
+
+pub(crate) fn twins<'a>(strays: impl IntoIterator<Item = &'a Stray>) -> BTreeMap<Id, String> {
+    strays.into_iter().filter_map(|stray| Some((stray_id(stray), stray.why.clone()?))).collect()
 }
 
 pub(crate) fn stray_step(stray: &Stray, needs: BTreeSet<Id>) -> Step {

@@ -24,14 +24,14 @@ pub fn plan(proposal: &Proposal<'_>) -> Value {
         "account": proposal.place.account,
         "region": proposal.place.region,
         "counts": proposal.counts(),
-        "steps": proposal.plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "steps": proposal.plan.steps.iter().map(|one| step(proposal, one)).collect::<Vec<_>>(),
         "jobs": jobs,
         "refusals": proposal.plan.refusals.iter().map(refused).collect::<Vec<_>>(),
         "kept": proposal.plan.kept,
     })
 }
 
-fn step(step: &Step) -> Value {
+fn step(proposal: &Proposal<'_>, step: &Step) -> Value {
     let diff = match &step.action {
         Action::Update(diff) | Action::Replace(Reason::Fields(diff)) => Some(diff),
         _ => None,
@@ -39,7 +39,7 @@ fn step(step: &Step) -> Value {
     let why = match &step.action {
         Action::Replace(Reason::Failed(why)) => Some(why.clone()),
         Action::Create(how) | Action::Dormant(how) => how.clone(),
-        _ => None,
+        _ => proposal.plan.twins.get(&step.id).cloned(),
     };
     let changes: Vec<_> = diff
         .into_iter()

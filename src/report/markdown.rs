@@ -36,14 +36,16 @@ fn parts<'a>(proposal: &'a Proposal<'_>) -> impl Iterator<Item = String> + 'a {
         .chain(refusals)
         .chain(jobs)
         .chain(head)
-        .chain(proposal.plan.changes().map(row))
+        .chain(proposal.plan.changes().map(|step| row(proposal, step)))
         .chain(proposal.plan.changes().map(|step| details(proposal, step)))
 }
 
-fn row(step: &Step) -> String {
+fn row(proposal: &Proposal<'_>, step: &Step) -> String {
     let (glyph, word) = sign(&step.action);
     let lost = if step.loses_data { " **loses data**" } else { "" };
-    format!("| {glyph} {word}{lost} | `{}` | {} | `{}` |\n", step.id, step.kind, step.identity)
+    let (id, kind, name) = (&step.id, &step.kind, &step.identity);
+    let twin = proposal.plan.twins.get(id).map_or_else(String::new, |why| format!(": {why}"));
+    format!("| {glyph} {word}{lost} | `{id}` | {kind} | `{name}`{twin} |\n")
 }
 
 fn details(proposal: &Proposal<'_>, step: &Step) -> String {

@@ -24,14 +24,19 @@ pub fn plan(proposal: &Proposal<'_>, style: Style, detail: Detail) -> String {
     let mut out = format!("{}\n\n", style.name(&proposal.title()));
     let width = proposal.plan.changes().map(|step| step.id.as_str().len()).max().unwrap_or(0);
     let (strays, steps): (Vec<_>, Vec<_>) = proposal.plan.changes().partition(|step| step.stray);
-    for step in steps {
-        out += &one(proposal, step, width, style, detail);
-    }
-    if !strays.is_empty() {
-        let gap = if strays.len() < proposal.plan.changes().count() { "\n" } else { "" };
-        out += gap;
-        out += "Ours by their tag, and no longer in the blueprint:\n";
-        for step in strays {
+    let twin = |step: &&Step| proposal.plan.twins.contains_key(&step.id);
+    let (twins, strays): (Vec<_>, Vec<_>) = strays.into_iter().partition(twin);
+    let mut gap = "";
+    for (title, steps) in [
+        ("", steps),
+        ("Ours by their tag, and there twice:\n", twins),
+        ("Ours by their tag, and no longer in the blueprint:\n", strays),
+    ] {
+        if !steps.is_empty() {
+            let _ = write!(out, "{gap}{title}");
+            gap = "\n";
+        }
+        for step in steps {
             out += &one(proposal, step, width, style, detail);
         }
     }
@@ -74,6 +79,9 @@ fn one(proposal: &Proposal<'_>, step: &Step, width: usize, style: Style, detail:
         for (path, value) in shown(proposal, step) {
             let _ = writeln!(out, "      {path}: {}", show(&value));
         }
+    }
+    if let Some(why) = proposal.plan.twins.get(&step.id) {
+        let _ = writeln!(out, "      {why}");
     }
     if step.loses_data {
         let _ = writeln!(out, "      {}", style.bad("what it holds is lost"));
@@ -167,10 +175,12 @@ fn notes(proposal: &Proposal<'_>, style: Style) -> String {
         }
     }
     for id in &proposal.plan.kept {
-        let why = match proposal.desired.nodes.contains_key(id) {
-            true => "left alone: it is not ours",
-            false => {
+        let why = match (proposal.plan.twins.get(id), proposal.desired.nodes.contains_key(id)) {
+            (Some(why), _) => format!("kept: {why}; --delete-data deletes it"),
+            (None, true) => "left alone: it is not ours".into(),
+            (None, false) => {
                 "kept: it is no longer in the blueprint, but holds data; --delete-data deletes it"
+                    .into()
             }
         };
         let _ = writeln!(out, "    {}  {why}", style.name(id.as_str()));

@@ -76,7 +76,8 @@ fn lock(holder: &str) -> Lock {
 /// The lease of a blueprint whose lock is kept by the role `r0`.
 fn lease(shelf: &Shelf) -> Lease<'_> {
     let object = Object { bucket: "r0".into(), key: "lock.json".into() };
-    let home = Home { object, kind: "role".into(), identity: Name::new("r0") };
+    let starts = Object { key: "starts/".into(), ..object.clone() };
+    let home = Home { object, starts, kind: "role".into(), identity: Name::new("r0") };
     Lease::new(shelf, home, lock("me"))
 }
 
@@ -148,7 +149,7 @@ async fn a_bucket_is_deleted_with_the_lock_that_it_keeps() {
     let run = Run { cloud: &cloud, place, reporter, parallel: 2, delete_data: true };
     let report = apply(&run, &plan, &found, pending()).await;
     assert!(report.succeeded(), "{report:?}");
-    assert_eq!((shelf.erased.get(), lease.lost()), (1, None));
+    assert_eq!((shelf.erased.get(), lease.lost()), (2, None));
     assert_eq!(lease.release().await, Ok(()));
     assert!(shelf.lock.borrow().is_none());
 }

@@ -24,5 +24,6 @@ mod status;
 mod tidy;
 mod toys;
 mod trigger;
+mod twins;
 mod wire;
 mod world;

@@ -341,9 +341,15 @@ fn a_replacement_retires_first_where_the_name_can_be_given_on() {
             ("it stands", it.ready(old.clone()), new(), "retire"),
             (
                 "it still has the name",
-                it.ready(old),
+                it.ready(old.clone()),
                 retired.clone(),
                 "wait: the old one still shows",
+            ),
+            (
+                "another one has the name",
+                it.live(old, Phase::Ready),
+                Memory { remembered: Some([("id".into(), "0".into())].into()), ..retired.clone() },
+                "stale: another cluster named `a` shows now",
             ),
             ("the name is free", None, retired, "create"),
             ("the new one does not show", None, made.clone(), "wait: created, not visible yet"),

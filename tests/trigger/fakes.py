@@ -68,7 +68,7 @@ class S3:
 
     def _get(self, key):
         found = self._known(key, "NoSuchKey")
-        return {"Body": io.BytesIO(found["Body"]), "ETag": found["ETag"]}
+        return {"Body": io.BytesIO(found["Body"]), "ETag": found["ETag"], "LastModified": moment(found["Modified"])}
 
     def head_object(self, Bucket, Key):
         return self.aws.call("HeadObject", lambda: {"ETag": self._known(Key, "404")["ETag"]})
@@ -268,7 +268,9 @@ class Emr:
 
     def _describe_cluster(self, cluster_id):
         cluster = self._cluster(cluster_id)
-        times = {"EndDateTime": moment(cluster.ended)} if cluster.ended else {}
+        times = {"CreationDateTime": moment(cluster.started)}
+        if cluster.ended:
+            times["EndDateTime"] = moment(cluster.ended)
         status = {"State": self.state(cluster), "StateChangeReason": cluster.reason, "Timeline": times}
         return {"Cluster": {"Id": cluster.id, "Status": status, "Tags": cluster.request["Tags"]}}
 

@@ -179,19 +179,44 @@ def test_the_live_cluster_is_used_and_its_namesakes_are_not():
     assert len(emr.clusters) == 5
 
 
-def test_two_clusters_of_our_own_are_for_a_person_to_judge():
+def test_of_two_clusters_of_our_own_the_older_takes_the_steps():
     world = World()
-    world.aws.emr.begin(CLUSTER)
-    world.aws.emr.begin(CLUSTER)
+    emr = world.aws.emr
+    older = emr.begin(CLUSTER)
+    world.wait(1)
+    younger = emr.begin(CLUSTER)
+    lease(world, {"version": 1, "cluster": younger.id})
+    emr.clusters.reverse()
     world.deliver("a")
     world.settle()
-    assert world.names() == []
-    [letter] = world.dead()
-    assert "j-1 and j-2" in letter.reason
-    world.aws.emr.end(world.aws.emr.clusters[1])
-    world.aws.sqs.redrive()
+    assert world.states() == ["COMPLETED"] and len(older.steps) == 1
+    assert len(emr.clusters) == 2
+
+
+def lease(world: World, content: dict) -> None:
+    """What the program writes before it starts a cluster, and after."""
+    world.aws.s3.keep(f"{BASE}/starts/spark.json", json.dumps(content).encode())
+
+
+def test_while_the_program_starts_a_cluster_no_other_is_started():
+    world = World()
+    world.aws.emr.lag = 150
+    world.deliver("a")
+    world.wait(120)
+    lease(world, {"version": 1, "cluster": None})
+    world.invoke(world.event())
+    world.aws.emr.begin(CLUSTER)
     world.settle()
-    assert world.states() == ["COMPLETED"]
+    assert world.states() == ["COMPLETED"] and len(world.aws.emr.clusters) == 1
+
+
+@pytest.mark.parametrize("content", [{"cluster": None}, {"cluster": None, "free": True}, {"cluster": "j-9"}])
+def test_a_lease_that_lapsed_or_was_given_back_or_tells_of_a_dead_cluster_is_taken_over(content):
+    world = World()
+    lease(world, {"version": 1, **content})
+    world.deliver("a")
+    world.settle()
+    assert world.states() == ["COMPLETED"] and len(world.aws.emr.clusters) == 1
 
 
 def test_after_the_cluster_ended_one_new_one_is_started():

@@ -40,6 +40,7 @@ JOB = {
         "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["spark-submit", "job.py", "--hours=%{hour}"]},
     },
     "params": {"hour": "", "mode": "full"},
+    "start": f"{LAKE}/starts/spark.json",
     "runs": f"{LAKE}/runs/process/",
     "last": f"{LAKE}/last/process.json",
 }

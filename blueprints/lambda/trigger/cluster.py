@@ -1,11 +1,12 @@
 """The cluster: the blueprint's one that lives, told by its tags, or a new one, started once."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 import faults
-from faults import Ambiguous, Later, Raced, Unhandled
+from faults import Later, Raced, Unhandled
 from lease import Lease, Leases
 from settings import Uri
 
@@ -14,8 +15,8 @@ OVER = {"TERMINATED", "TERMINATED_WITH_ERRORS", "UNKNOWN"}
 OWN_TAGS = ("pipeline:owner", "pipeline:id")
 # The program tags a cluster so whose successor it made.
 RETIRED_TAG = "pipeline:retired"
-# A cluster that was started is listed, and can be described, within this time, or was not started.
-LISTED_SECONDS = 180
+# Who took the lease has sent its request within a minute, and EMR lists a new cluster within three, or it was not started.
+LAPSES_SECONDS = 240
 # How soon a cluster that somebody else starts is looked for again.
 STARTING_SECONDS = 20
 ROUNDS = 3
@@ -30,6 +31,7 @@ class Status:
     reason: str = ""
     message: str = ""
     tags: tuple = ()
+    created: float = 0.0
     ended: float | None = None
 
     @property
@@ -57,16 +59,29 @@ def own_tags(request: dict) -> dict[str, str]:
     return tags
 
 
+class Start(NamedTuple):
+    """What the lease on starting a cluster says: which one was started, or that one is about to be."""
+
+    lease: Lease | None
+    cluster: str | None = None
+    is_young: bool = False
+
+    @staticmethod
+    def read(lease: Lease | None, now: float) -> "Start":
+        if lease is None or lease.content.get("free"):
+            return Start(lease)
+        return Start(lease, lease.content.get("cluster"), now < lease.written + LAPSES_SECONDS)
+
+
 class Clusters:
     """`request` is what RunJobFlow is called with; `at` is the lease on doing so."""
 
-    def __init__(self, emr, emr_once, leases: Leases, at: Uri, clock, deadline: float):
+    def __init__(self, emr, emr_once, leases: Leases, at: Uri, clock):
         self.emr = emr
         self.emr_once = emr_once
         self.leases = leases
         self.at = at
         self.clock = clock
-        self.deadline = deadline
         self.chosen: str | None = None
         self.seen: dict[str, Status] = {}
 
@@ -98,34 +113,27 @@ class Clusters:
 
     def _choose(self, request: dict) -> str:
         tags = own_tags(request)
-        lease = self.leases.read(self.at)
-        content = lease.content if lease else {}
-        known, young = content.get("cluster"), self.clock() < content.get("until", 0.0)
-        if known and self._takes_steps(known, tags, young):
-            return known
-        living = self._living(request["Name"], tags)
-        if len(living) > 1:
-            raise Ambiguous(f"two clusters are this blueprint's own: {' and '.join(sorted(living))}; end one of them")
+        start = Start.read(self.leases.read(self.at), self.clock())
+        living = self._living(request["Name"], tags, start.cluster)
         if living:
-            return living[0]
-        if lease and not known and young:
+            # Of two, which a lost lease can leave, everybody takes the older; an apply ends the other.
+            return min(living, key=lambda cluster: (self.status(cluster).created, cluster))
+        if start.is_young and start.cluster and self.status(start.cluster) is UNKNOWN:
+            return start.cluster
+        if start.is_young and not start.cluster:
             raise Later(STARTING_SECONDS, "a cluster is being started")
-        return self._start(request, lease)
+        return self._start(request, start.lease)
 
-    def _takes_steps(self, cluster: str, tags: dict[str, str], young: bool) -> bool:
-        status = self.status(cluster)
-        return young if status is UNKNOWN else status.is_alive and is_ours(status, tags)
-
-    def _living(self, name: str, tags: dict[str, str]) -> list[str]:
-        """Ours among those that live. A listing says what was, so each is looked at."""
-        page, named = {"ClusterStates": ALIVE}, []
+    def _living(self, name: str, tags: dict[str, str], started: str | None) -> list[str]:
+        """Ours among those that live. A listing says what was, so each is looked at, and a new one comes late."""
+        page, named = {"ClusterStates": ALIVE}, {started} if started else set()
         for _ in range(PAGES_MAX):
             answer = self.emr.list_clusters(**page)
-            named += [found["Id"] for found in answer["Clusters"] if found["Name"] == name]
+            named |= {found["Id"] for found in answer["Clusters"] if found["Name"] == name}
             if not answer.get("Marker"):
                 break
             page["Marker"] = answer["Marker"]
-        alive = [cluster for cluster in named if self.status(cluster).is_alive]
+        alive = [cluster for cluster in sorted(named) if self.status(cluster).is_alive]
         return [cluster for cluster in alive if is_ours(self.status(cluster), tags)]
 
     def _describe(self, cluster: str) -> Status:
@@ -136,19 +144,20 @@ class Clusters:
                 return UNKNOWN
             raise
         reason = found["Status"].get("StateChangeReason", {})
-        ended = found["Status"].get("Timeline", {}).get("EndDateTime")
+        times = found["Status"].get("Timeline", {})
+        created, ended = times.get("CreationDateTime"), times.get("EndDateTime")
         return Status(
             state=found["Status"]["State"],
             reason=reason.get("Code", ""),
             message=reason.get("Message", ""),
             tags=tuple((tag["Key"], tag.get("Value", "")) for tag in found.get("Tags", [])),
+            created=created.timestamp() if created else 0.0,
             ended=ended.timestamp() if ended else None,
         )
 
     def _start(self, request: dict, lease: Lease | None) -> str:
-        """Starts a cluster, once. Until the lease ends nobody else does: by then the cluster is listed."""
-        until = self.deadline + LISTED_SECONDS
-        mine = self.leases.write(self.at, {"version": 1, "cluster": None, "until": until}, lease)
+        """Starts a cluster, once. Until the lease lapses nobody else does, the program neither: by then it is listed."""
+        mine = self.leases.write(self.at, {"version": 1, "cluster": None}, lease)
         try:
             cluster = self.emr_once.run_job_flow(**request)["JobFlowId"]
         except ParamValidationError as error:
@@ -163,8 +172,8 @@ class Clusters:
             raise
         except (BotoCoreError, OSError) as error:
             raise Later(STARTING_SECONDS, f"the answer to RunJobFlow was lost: {error}") from error
-        self.leases.write(self.at, {"version": 1, "cluster": cluster, "until": self.clock() + LISTED_SECONDS}, mine)
+        self.leases.write(self.at, {"version": 1, "cluster": cluster}, mine)
         return cluster
 
     def _release(self, mine: Lease) -> None:
-        self.leases.write(self.at, {"version": 1, "cluster": None, "until": 0.0}, mine)
+        self.leases.write(self.at, {"version": 1, "cluster": None, "free": True}, mine)

@@ -21,10 +21,6 @@ class Unhandled(Exception):
     """Repeating cannot help: the message goes to the dead-letter queue with this reason."""
 
 
-class Ambiguous(Exception):
-    """AWS holds twice what should be there once. One may be on its way out; else a person has to say which one."""
-
-
 class Raced(Exception):
     """Somebody else wrote the object in between: look again."""
 

@@ -126,12 +126,12 @@ class Workshop(NamedTuple):
     def tools(self) -> Tools:
         told, aws = self.told, self.aws
         leases = Leases(aws.s3, self.nonce)
-        starting = told.leases.below("cluster.json")
         request, description = job.load(aws.s3, told.cluster), job.load(aws.s3, told.job)
+        starting = settings.uri(description["start"])
         return Tools(
             settings=told,
             leases=leases,
-            clusters=Clusters(aws.emr, aws.emr_once, leases, starting, self.clock, self.deadline),
+            clusters=Clusters(aws.emr, aws.emr_once, leases, starting, self.clock),
             request=request,
             job=job.Job(aws.s3, description, request.get("LogUri")),
             queues=self.queues,

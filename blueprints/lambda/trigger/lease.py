@@ -18,6 +18,8 @@ class Lease(NamedTuple):
 
     content: dict
     tag: str
+    # By the clock of S3.
+    written: float = 0.0
 
 
 class Leases:
@@ -32,7 +34,7 @@ class Leases:
             if faults.code(error) == "NoSuchKey":
                 return None
             raise
-        return Lease(json.loads(found["Body"].read()), found["ETag"])
+        return Lease(json.loads(found["Body"].read()), found["ETag"], found["LastModified"].timestamp())
 
     def write(self, at: Uri, content: dict, over: Lease | None) -> Lease:
         """Takes the place of what was read, or of nothing. Raced: somebody else did."""

@@ -131,7 +131,8 @@ fn lock(holder: &str) -> Lock {
 
 fn lease<'a>(bucket: &'a Bucket, holder: &str) -> Lease<'a> {
     let object = Object { bucket: "lake".into(), key: "lock.json".into() };
-    let home = Home { object, kind: "s3-bucket".into(), identity: Name::new("lake") };
+    let starts = Object { key: "starts/".into(), ..object.clone() };
+    let home = Home { object, starts, kind: "s3-bucket".into(), identity: Name::new("lake") };
     Lease::new(bucket, home, lock(holder))
 }
 

@@ -9,7 +9,7 @@ use aws_sdk_emr::types::{
 
 use crate::aws::{Aws, During};
 use crate::cloud::{Class, Fault};
-use crate::kind::Live;
+use crate::kind::{Live, Twin};
 use crate::plan::diff::Diff;
 
 use super::find::{RETIRED_TAG, unknown_id};
@@ -47,11 +47,24 @@ pub async fn update(
     Ok(())
 }
 
-/// Marks the cluster, so that its name is its successor's.
+/// Marks the cluster, so that its name is its successor's; its twins first, which would take its
+/// place otherwise.
 pub async fn retire(aws: &Aws, live: &Live<EmrCluster>) -> Result<(), Fault> {
     unprotected(live, "emr:AddTags")?;
+    let (api, id) = (Client::new(&aws.config), id(live)?);
+    for twin in Twin::noted(&live.outputs) {
+        match mark(&api, twin.identity.as_str()).await {
+            // It has ended since.
+            Err(fault) if fault.class == Class::Conflict || unknown_id(&fault) => {}
+            other => other?,
+        }
+    }
+    mark(&api, id).await
+}
+
+async fn mark(api: &Client, id: &str) -> Result<(), Fault> {
     let tag = Tag::builder().key(RETIRED_TAG).value("true").build();
-    let call = Client::new(&aws.config).add_tags().resource_id(id(live)?).tags(tag);
+    let call = api.add_tags().resource_id(id).tags(tag);
     call.send().await.during("emr:AddTags").map_err(later)?;
     Ok(())
 }

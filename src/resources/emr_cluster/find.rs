@@ -11,9 +11,10 @@ use aws_sdk_emr::types::{
 use futures_util::future::{FutureExt, join_all};
 
 use crate::aws::{Aws, During};
-use crate::cloud::{Class, Fault};
+use crate::cloud::Fault;
 use crate::kind::place::OWNER_TAG;
-use crate::kind::{Live, Name, Outputs, Owner, Phase, Place};
+use crate::kind::{Live, Name, Outputs, Owner, Phase, Place, Twin};
+use crate::status::reading::rfc3339;
 
 use super::read::{self, Details};
 use super::spec::EmrCluster;
@@ -91,7 +92,7 @@ async fn list(api: &Client, listing: Listing) -> Listed {
 }
 
 /// `Ok(None)`: EMR no longer knows the id.
-async fn describe(api: &Client, id: &str) -> Result<Option<Cluster>, Fault> {
+pub async fn describe(api: &Client, id: &str) -> Result<Option<Cluster>, Fault> {
     let answer = api.describe_cluster().cluster_id(id).send().await.during("emr:DescribeCluster");
     match answer {
         Ok(found) => Ok(found.cluster),
@@ -126,6 +127,12 @@ fn owned(cluster: &Cluster, owner: &Owner) -> bool {
     tag(cluster, OWNER_TAG) == Some(owner.0.as_str())
 }
 
+/// Whether it takes steps, or will, and is the one of this name.
+pub fn lives(cluster: &Cluster, name: &Name, owner: &Owner) -> bool {
+    let alive = state(cluster).is_some_and(|state| ALIVE.contains(state));
+    alive && cluster.name() == Some(name.as_str()) && goes_by_its_name(cluster, owner)
+}
+
 pub fn goes_by_its_name(cluster: &Cluster, owner: &Owner) -> bool {
     owned(cluster, owner) && tag(cluster, RETIRED_TAG).is_none()
 }
@@ -140,9 +147,15 @@ async fn by_name(
     name: &Name,
     living: Vec<ClusterSummary>,
 ) -> Result<Option<Live<EmrCluster>>, Fault> {
-    let Some(cluster) = chosen(aws, api, name, living).await? else { return Ok(None) };
+    let Some(Chosen { cluster, twins }) = chosen(aws, api, name, living).await? else {
+        return Ok(None);
+    };
     let details = read::details(api, &cluster).await?;
-    Ok(Some(live(name, &cluster, &details, &aws.place)))
+    let mut found = live(name, &cluster, &details, &aws.place);
+    for twin in twins {
+        twin.note(&mut found.outputs);
+    }
+    Ok(Some(found))
 }
 
 async fn chosen(
@@ -150,13 +163,13 @@ async fn chosen(
     api: &Client,
     name: &Name,
     living: Vec<ClusterSummary>,
-) -> Result<Option<Cluster>, Fault> {
+) -> Result<Option<Chosen>, Fault> {
     let named = living.iter().filter(|cluster| cluster.name() == Some(name.as_str()));
-    choose(name, ours(api, &aws.place.owner, named).await?)
+    Ok(choose(ours(api, &aws.place.owner, named).await?))
 }
 
 /// The clusters that names mean, in the order asked: those that live, else the last that did.
-pub async fn clusters(aws: &Aws, names: &[Name]) -> Vec<Result<Option<Cluster>, Fault>> {
+pub async fn clusters(aws: &Aws, names: &[Name]) -> Vec<Result<Option<Chosen>, Fault>> {
     let api = Client::new(&aws.config);
     let living = list(&api, Listing::Living).shared();
     let dead = list(&api, Listing::Dead).shared();
@@ -164,30 +177,53 @@ pub async fn clusters(aws: &Aws, names: &[Name]) -> Vec<Result<Option<Cluster>, 
         let (api, living, dead) = (&api, living.clone(), dead.clone());
         async move {
             match chosen(aws, api, name, living.await?).await? {
-                Some(cluster) => Ok(Some(cluster)),
-                None => remembered(aws, api, name, dead.await?).await,
+                Some(chosen) => Ok(Some(chosen)),
+                None => {
+                    let last = remembered(aws, api, name, dead.await?).await?;
+                    Ok(last.map(|cluster| Chosen { cluster, twins: Vec::new() }))
+                }
             }
         }
     };
     join_all(names.iter().map(look)).await
 }
 
-/// The one that lives, else one that is on its way out. Of two that live, nobody can know which
-/// one is meant.
-pub fn choose(name: &Name, ours: Vec<Cluster>) -> Result<Option<Cluster>, Fault> {
+/// The cluster that a name means.
+#[derive(Debug)]
+pub struct Chosen {
+    pub cluster: Cluster,
+    /// Those that live beside it and are ours as well.
+    pub twins: Vec<Twin>,
+}
+
+/// The oldest that lives, else one that is on its way out. Everybody who looks chooses the same.
+pub fn choose(ours: Vec<Cluster>) -> Option<Chosen> {
     let is_alive = |c: &Cluster| state(c).is_some_and(|state| ALIVE.contains(state));
     let is_leaving = |c: &Cluster| state(c) == Some(&ClusterState::Terminating);
     let (mut alive, rest): (Vec<_>, Vec<_>) = ours.into_iter().partition(is_alive);
-    if alive.len() > 1 {
-        let mut ids: Vec<_> = alive.iter().filter_map(Cluster::id).collect();
-        ids.sort_unstable();
-        let what = format!(
-            "two clusters named `{name}` are this blueprint's own: {}; end one of them",
-            ids.join(" and ")
-        );
-        return Err(Fault::new(Class::Invalid, "emr:ListClusters", what));
+    alive.sort_by_key(|cluster| (made(cluster), cluster.id().map(str::to_owned)));
+    let mut alive = alive.into_iter();
+    let Some(cluster) = alive.next() else {
+        let leaving = rest.into_iter().find(is_leaving);
+        return leaving.map(|cluster| Chosen { cluster, twins: Vec::new() });
+    };
+    let twins = alive.map(|younger| twin(&cluster, &younger)).collect();
+    Some(Chosen { cluster, twins })
+}
+
+/// Its steps are what it is kept for, and those it finishes.
+fn twin(kept: &Cluster, younger: &Cluster) -> Twin {
+    let at = made(kept).map_or_else(String::new, |at| format!(", made at {},", rfc3339(at.secs())));
+    let kept = kept.id().unwrap_or_default();
+    Twin {
+        identity: Name::new(younger.id().unwrap_or_default()),
+        why: format!("a second cluster of this name; {kept}{at} is kept"),
+        in_use: false,
     }
-    Ok(alive.pop().or_else(|| rest.into_iter().find(is_leaving)))
+}
+
+fn made(cluster: &Cluster) -> Option<DateTime> {
+    cluster.status()?.timeline()?.creation_date_time().copied()
 }
 
 /// The newest of this name that ended lately: how it ended says why there is none.

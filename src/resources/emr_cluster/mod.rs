@@ -9,6 +9,7 @@ mod machines;
 mod read;
 mod readings;
 mod reconcile;
+mod start;
 mod words;
 mod write;
 

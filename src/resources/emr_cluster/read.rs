@@ -147,15 +147,25 @@ pub fn tags(tags: &[Tag]) -> BTreeMap<String, String> {
 }
 
 /// The task groups by name. A group whose instance type changed leaves an empty one of its name
-/// behind for ever, so the one with nodes counts, then the newest.
+/// behind for ever, so the one with nodes counts, else the newest. A second one with nodes was
+/// added twice, the answer to the first time being lost: the younger goes by its id.
 pub fn task_groups(groups: &[InstanceGroup]) -> BTreeMap<String, &InstanceGroup> {
     let mut tasks: Vec<_> = groups.iter().filter(|g| is_live_task(g)).collect();
     tasks.sort_by_key(|group| {
         let timeline = group.status().and_then(|status| status.timeline());
-        let created = timeline.and_then(|t| t.creation_date_time()).map(|at| at.as_nanos());
-        (group.requested_instance_count().unwrap_or_default() > 0, created)
+        timeline.and_then(|t| t.creation_date_time()).map(|at| at.as_nanos())
     });
-    tasks.into_iter().map(|group| (task_name(group), group)).collect()
+    let has_nodes =
+        |group: &InstanceGroup| group.requested_instance_count().unwrap_or_default() > 0;
+    let (full, empty): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|group| has_nodes(group));
+    let mut named: BTreeMap<_, _> =
+        empty.into_iter().map(|group| (task_name(group), group)).collect();
+    for group in full {
+        let first = named.get(&task_name(group)).is_none_or(|other| !has_nodes(other));
+        let name = if first { task_name(group) } else { group.id().unwrap_or_default().to_owned() };
+        named.insert(name, group);
+    }
+    named
 }
 
 fn is_live_task(group: &InstanceGroup) -> bool {

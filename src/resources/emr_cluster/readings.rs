@@ -8,26 +8,34 @@ use futures_util::future::join_all;
 
 use crate::aws::{Aws, During};
 use crate::cloud::Fault;
-use crate::kind::{Name, Phase};
+use crate::kind::{Name, Phase, Twin};
 use crate::status::reading::{Health, RUNNING, Reading, Sight, Value, WAITING};
 
-use super::find;
+use super::find::{self, Chosen};
 
 pub(super) async fn watch(aws: &Aws, names: &[Name]) -> Vec<Result<Sight, Fault>> {
     let found = find::clusters(aws, names).await;
     join_all(found.into_iter().map(|cluster| sight(aws, cluster))).await
 }
 
-async fn sight(aws: &Aws, cluster: Result<Option<Cluster>, Fault>) -> Result<Sight, Fault> {
+async fn sight(aws: &Aws, chosen: Result<Option<Chosen>, Fault>) -> Result<Sight, Fault> {
     let now = SystemTime::now();
-    let Some(cluster) = cluster? else { return Ok(Sight::Absent(Vec::new())) };
+    let Some(Chosen { cluster, twins }) = chosen? else { return Ok(Sight::Absent(Vec::new())) };
     if let Phase::Gone(how) = find::phase(&cluster, now) {
         return Ok(Sight::Absent(vec![last(&cluster, how)]));
     }
     let call = Client::new(&aws.config).list_steps();
     let page = call.cluster_id(cluster.id().unwrap_or_default()).send().await;
     let page = page.during("elasticmapreduce:ListSteps")?;
-    Ok(Sight::There(readings(&cluster, page.steps(), now)))
+    let mut told = readings(&cluster, page.steps(), now);
+    told.extend(twins.iter().map(second));
+    Ok(Sight::There(told))
+}
+
+/// A cluster too many, which is paid for until an apply ends it.
+fn second(twin: &Twin) -> Reading {
+    let what = format!("{}; an apply ends it", twin.identity);
+    Reading::text("second", what).health(Health::Attention)
 }
 
 /// The last one of this name, which has ended.

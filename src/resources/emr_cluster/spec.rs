@@ -16,7 +16,7 @@ use super::words::{Application, Idle, NONE, Text};
 #[serde(deny_unknown_fields)]
 pub struct EmrCluster {
     /// The cluster's label. AWS lets many clusters share it; the one of this blueprint is known by
-    /// its tags.
+    /// its tags, and of two the older is kept.
     pub name: Name,
     /// EMR release, as `emr-7.5.0`.
     pub release: String,

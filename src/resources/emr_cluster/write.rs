@@ -28,6 +28,7 @@ use super::spec::{
     EmrCluster, Fleet, FleetType, Group, Kerberos, ManagedScaling, Market, OnDemandStrategy,
     ScaleDown, ScalingUnit, Settings, SpotStrategy, TimeoutAction, Volume,
 };
+use super::start::Lease;
 use super::words::{Idle, NONE, Text};
 
 const RUN: &str = "emr:RunJobFlow";
@@ -43,8 +44,17 @@ pub fn once() -> aws_sdk_emr::config::Builder {
 
 pub async fn create(cluster: &EmrCluster, aws: &Aws) -> Result<(), Fault> {
     ripe_roles(cluster, aws).await?;
+    let lease = Lease::take(aws, cluster).await?;
     let call = run_job_flow(cluster, &aws.config).customize().config_override(once());
-    call.send().await.during(RUN).map_err(young_profile)?;
+    match call.send().await.during(RUN).map_err(young_profile) {
+        Ok(answer) => lease.started(answer.job_flow_id().unwrap_or_default()).await,
+        // It may have been started: the lease keeps others from it until it would be listed.
+        Err(fault) if matches!(fault.class, Class::Lost | Class::Broken) => return Err(fault),
+        Err(fault) => {
+            lease.give_back().await;
+            return Err(fault);
+        }
+    }
     Ok(())
 }
 

@@ -24,5 +24,6 @@ mod saying;
 mod send;
 mod signals;
 mod status;
+mod twins;
 
 pub use project::{Ended, Project};

@@ -228,7 +228,8 @@ impl World<'_> {
         let bucket = self.parts.iter().find(|part| part.kind() == "bucket");
         let identity = desired.nodes[&Id(bucket.filter(|_| self.locks)?.id())].identity.clone();
         let object = Object { bucket: identity.to_string(), key: "lock.json".into() };
-        let home = Home { object, kind: "bucket".into(), identity };
+        let starts = Object { key: "starts/".into(), ..object.clone() };
+        let home = Home { object, starts, kind: "bucket".into(), identity };
         Some(Lease::new(line, home, lock(line.holder())))
     }
 

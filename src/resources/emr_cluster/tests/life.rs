@@ -10,7 +10,6 @@ use aws_sdk_emr::types::{
 };
 use serde_json::json;
 
-use crate::cloud::Class;
 use crate::kind::place::OWNER_TAG;
 use crate::kind::{Name, Owner, Phase, Severity};
 
@@ -88,20 +87,39 @@ fn of_many_clusters_of_one_name_the_one_that_lives_and_is_ours_is_meant() {
     let dead = tagged("j-5", ClusterState::Terminated, &ours);
     assert_eq!(read::tags(waiting.tags()), [(OWNER_TAG.to_owned(), owner.0.clone())].into());
 
-    let name = Name::new("clicks");
-    for (candidates, chosen) in [
+    for (candidates, chosen_id) in [
         (vec![&others, &retired, &dead], None),
         (vec![&others, &waiting, &leaving, &retired], Some("j-1")),
         (vec![&leaving, &dead], Some("j-2")),
     ] {
         let ours = candidates.into_iter().filter(|c| find::goes_by_its_name(c, &owner));
-        let found = find::choose(&name, ours.cloned().collect()).expect("at most one lives");
-        assert_eq!(found.as_ref().and_then(|c| c.id()), chosen);
+        let found = find::choose(ours.cloned().collect());
+        assert_eq!(found.as_ref().and_then(|chosen| chosen.cluster.id()), chosen_id);
+        assert!(found.is_none_or(|chosen| chosen.twins.is_empty()));
     }
-    let second = tagged("j-0", ClusterState::Starting, &ours);
-    let fault = find::choose(&name, vec![waiting, second]).expect_err("two live");
-    assert_eq!(fault.class, Class::Invalid);
-    assert!(fault.message.contains("j-0 and j-1; end one of them"), "{fault}");
+}
+
+#[test]
+fn of_two_that_live_the_older_is_meant_and_the_other_is_its_twin() {
+    let made = |id: &str, at: i64| {
+        let timeline = ClusterTimeline::builder().creation_date_time(DateTime::from_secs(at));
+        let status = ClusterStatus::builder().state(ClusterState::Waiting);
+        let mut found = cluster();
+        found.id = Some(id.into());
+        found.status = Some(status.timeline(timeline.build()).build());
+        found
+    };
+    for (clusters, kept, others) in [
+        (vec![made("j-1", 9), made("j-2", 5)], "j-2", vec!["j-1"]),
+        (vec![made("j-2", 5), made("j-1", 5), made("j-3", 7)], "j-1", vec!["j-2", "j-3"]),
+    ] {
+        let chosen = find::choose(clusters).expect("some live");
+        assert_eq!(chosen.cluster.id(), Some(kept));
+        let twins: Vec<_> = chosen.twins.iter().map(|twin| twin.identity.as_str()).collect();
+        assert_eq!(twins, others);
+        let why = format!("a second cluster of this name; {kept}, made at 1970-01-01T00:00:05Z,");
+        assert!(chosen.twins.iter().all(|twin| twin.why.starts_with(&why) && !twin.in_use));
+    }
 }
 
 #[test]

@@ -381,6 +381,12 @@ fn a_task_group_that_cannot_change_is_emptied_and_its_successor_added() {
         ),
         ("another type, emptied", want(2), vec![emptied()], add()),
         ("its successor runs", want(2), vec![task("t", "m5.2xlarge", 2, 2), emptied()], none()),
+        (
+            "added twice",
+            want(2),
+            vec![task("t", "m5.2xlarge", 3, 2), task("t", "m5.2xlarge", 2, 1)],
+            size("ig-t-3", 0),
+        ),
         ("to be empty", want(0), vec![old()], size("t", 0)),
         ("empty is none", want(0), vec![], none()),
         ("taken out", json!({}), vec![old()], size("t", 0)),

@@ -4,14 +4,18 @@
 //! tags that it is made with: `pipeline:name` holds the alias, so that a crash between the two
 //! calls leaves a key that the next look finds.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod find;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::Builder;
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::operation::get_key_rotation_status::GetKeyRotationStatusOutput;
-use aws_sdk_kms::types::{AliasListEntry, KeyMetadata, KeyState, Tag};
-use futures_util::StreamExt;
+use aws_sdk_kms::types::{KeyMetadata, Tag};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +29,13 @@ use crate::plan::diff::Diff;
 
 use super::{Resource, Tags};
 
+use find::{described, phase, tags_of};
+
 /// A symmetric KMS key, known by its alias.
 ///
 /// Deleting one starts its deletion window; until that ends, applying the same blueprint again
-/// takes the key back instead of making another, and what it encrypted stays readable.
+/// takes the key back instead of making another, and what it encrypted stays readable. Of two that
+/// were made for one alias the one that it names is kept, and the plan schedules the other's end.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KmsKey {
@@ -72,8 +79,6 @@ const ABSENT: &[&str] = &["NotFoundException"];
 const NAME_TAG: &str = "pipeline:name";
 /// The deletion window is known to AWS only once deletion starts, when the blueprint may be gone.
 const WINDOW_TAG: &str = "pipeline:deletion-window-days";
-/// Keys without an alias that are asked for their tags at once.
-const ASKED_AT_ONCE: usize = 16;
 
 impl Resource for KmsKey {
     const KIND: &'static str = "kms-key";
@@ -128,17 +133,15 @@ impl Resource for KmsKey {
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let api = Client::new(&aws.config);
-        let found = match described(&api, &alias(identity)).await? {
-            Some(key) => Some((key, identity.clone())),
-            None => orphan(&api, aws, identity).await?,
-        };
-        let Some((key, name)) = found else { return Ok(None) };
+        let Some(found) = find::find(&api, aws, identity).await? else { return Ok(None) };
+        let key = &found.key;
         let id = key.key_id();
         let arn = aws.place.arn("kms", &format!("key/{id}"));
-        let (policy, rotation, tags) = futures_util::join!(
+        let (policy, rotation, tags, twins) = futures_util::join!(
             api.get_key_policy().key_id(id).policy_name("default").send(),
             api.get_key_rotation_status().key_id(id).send(),
             aws.tags(&arn, tags_of(&api, id)),
+            found.twins(&api, aws, identity),
         );
         let Some(policy) = absent(policy.during("kms:GetKeyPolicy"), ABSENT)? else {
             return Ok(None);
@@ -149,18 +152,22 @@ impl Resource for KmsKey {
         let unsupported: &[&str] = &["UnsupportedOperationException", "KMSInvalidStateException"];
         let rotation = absent(rotation.during("kms:GetKeyRotationStatus"), unsupported)?;
         let Some(tags) = tags? else { return Ok(None) };
-        let spec = Self::read(name, &key, policy, rotation.as_ref(), tags);
-        let mut outputs = named(identity);
+        let mut outputs = found.named(identity);
         outputs.insert("arn".into(), key.arn().unwrap_or_default().into());
         outputs.insert("key_id".into(), id.into());
-        Ok(Some(Live { spec, outputs, phase: phase(&key) }))
+        // Beside a key of somebody else's, ours is the one that was meant.
+        if tags.get(OWNER_TAG) == Some(&aws.place.owner.0) {
+            twins?.iter().for_each(|twin| twin.note(&mut outputs));
+        }
+        let spec = Self::read(found.name(identity), key, policy, rotation.as_ref(), tags);
+        Ok(Some(Live { spec, outputs, phase: phase(key) }))
     }
 
     /// A key of ours that waits for its end under this alias is taken back; otherwise one is made.
     /// The next look finds its alias, its rotation and whether it is enabled as differences.
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
         let api = Client::new(&aws.config);
-        if let Some(key) = described(&api, &alias(&self.name)).await? {
+        if let Some(key) = described(&api, &alias(&self.name)).await.map_err(Fault::before)? {
             return self.take_back(&api, aws, &key).await;
         }
         let policy = (!self.policy.is_empty()).then(|| self.policy.json());
@@ -244,6 +251,9 @@ fn alias_flaw(name: &str) -> Option<Flaw> {
         return Some(Flaw::error("name", "aliases that begin with `aws/` are AWS's own"));
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || "/_-".contains(c);
+    if find::is_id(name) {
+        return Some(Flaw::error("name", "an alias that looks like a key's id leads to that key"));
+    }
     if name.is_empty() || name.len() > 250 || !name.chars().all(allowed) {
         let what = "an alias has 1 to 250 letters, digits, `/`, `_` and `-`";
         return Some(Flaw::error("name", what));
@@ -262,17 +272,6 @@ fn named(name: &Name) -> Outputs {
 fn key_id(live: &Live<KmsKey>) -> Result<&str, Fault> {
     let missing = || Fault::new(Class::Broken, "kms:DescribeKey", "no key id in the answer");
     live.outputs.get("key_id").map(String::as_str).ok_or_else(missing)
-}
-
-fn phase(key: &KeyMetadata) -> Phase {
-    let Some(state) = key.key_state() else { return Phase::Ready };
-    let word = state.as_str().to_owned();
-    match state {
-        KeyState::Enabled | KeyState::Disabled => Phase::Ready,
-        KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => Phase::Gone(word),
-        KeyState::PendingImport | KeyState::Unavailable => Phase::Failed(word),
-        _ => Phase::Settling(word),
-    }
 }
 
 /// The statement that AWS gives a key for which none was written.
@@ -306,71 +305,6 @@ fn young_principal(fault: Fault) -> Fault {
     } else {
         fault
     }
-}
-
-/// The key at an alias or id.
-async fn described(api: &Client, key: &str) -> Result<Option<KeyMetadata>, Fault> {
-    let answer = api.describe_key().key_id(key).send().await.during("kms:DescribeKey");
-    Ok(absent(answer, ABSENT)?.and_then(|found| found.key_metadata))
-}
-
-/// All tags of a key: it has at most fifty, one page.
-async fn tags_of(api: &Client, id: &str) -> Result<Option<BTreeMap<String, String>>, Fault> {
-    let answer = api.list_resource_tags().key_id(id).limit(50).send().await;
-    let found = absent(answer.during("kms:ListResourceTags"), ABSENT)?;
-    let pair = |tag: &Tag| (tag.tag_key().to_owned(), tag.tag_value().to_owned());
-    Ok(found.map(|found| found.tags().iter().map(pair).collect()))
-}
-
-/// A key that was made for this alias and never got it; its spec is named by its id.
-///
-/// The tagging API would be one call, but lists a young key late, and then there would be two. Keys
-/// without an alias are few, and are asked one by one.
-async fn orphan(
-    api: &Client,
-    aws: &Aws,
-    identity: &Name,
-) -> Result<Option<(KeyMetadata, Name)>, Fault> {
-    let (keys, named) = futures_util::try_join!(key_ids(api), aliased(api))?;
-    let mut ours = futures_util::stream::iter(keys.difference(&named))
-        .map(|id| async move { (id, tags_of(api, id).await) })
-        .buffer_unordered(ASKED_AT_ONCE);
-    while let Some((id, tags)) = ours.next().await {
-        // Keys of others may refuse to tell; one of ours never does.
-        let tags = match tags {
-            Err(fault) if fault.class == Class::Denied => continue,
-            other => other?.unwrap_or_default(),
-        };
-        let is = |key, value: &str| tags.get(key).is_some_and(|tag| tag == value);
-        if !is(OWNER_TAG, &aws.place.owner.0) || !is(NAME_TAG, identity.as_str()) {
-            continue;
-        }
-        let key = described(api, id).await?;
-        // Without its alias a key that waits for its end was given up on purpose.
-        if let Some(key) = key.filter(|key| !matches!(phase(key), Phase::Gone(_))) {
-            return Ok(Some((key, Name::new(id.as_str()))));
-        }
-    }
-    Ok(None)
-}
-
-async fn key_ids(api: &Client) -> Result<BTreeSet<String>, Fault> {
-    let mut pages = api.list_keys().limit(1000).into_paginator().items().send();
-    let mut ids = BTreeSet::new();
-    while let Some(key) = pages.next().await {
-        ids.extend(key.during("kms:ListKeys")?.key_id);
-    }
-    Ok(ids)
-}
-
-async fn aliased(api: &Client) -> Result<BTreeSet<String>, Fault> {
-    let mut pages = api.list_aliases().limit(100).into_paginator().items().send();
-    let mut ids = BTreeSet::new();
-    while let Some(alias) = pages.next().await {
-        let AliasListEntry { target_key_id, .. } = alias.during("kms:ListAliases")?;
-        ids.extend(target_key_id);
-    }
-    Ok(ids)
 }
 
 fn tag_list(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>, Fault> {
@@ -470,118 +404,5 @@ impl KmsKey {
             call.send().await.during("kms:DisableKeyRotation").map_err(late)?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    fn spec(fields: Value) -> KmsKey {
-        let mut spec = json!({"name": "lake"});
-        spec.as_object_mut()
-            .expect("an object")
-            .extend(fields.as_object().expect("fields").clone());
-        serde_json::from_value(spec).expect("a spec")
-    }
-
-    fn default_of(account: &str) -> Policy {
-        let text = format!(
-            r#"{{"Version": "2012-10-17", "Id": "key-default-1", "Statement": [{{
-                "Sid": "Enable IAM User Permissions", "Effect": "Allow",
-                "Principal": {{"AWS": "arn:aws:iam::{account}:root"}},
-                "Action": "kms:*", "Resource": "*"}}]}}"#
-        );
-        Policy::parse(&text).expect("a policy")
-    }
-
-    fn metadata(state: KeyState) -> KeyMetadata {
-        let enabled = state == KeyState::Enabled;
-        let key = KeyMetadata::builder().key_id("1234").enabled(enabled).key_state(state);
-        key.description("").build().expect("complete")
-    }
-
-    #[test]
-    fn what_aws_would_refuse_is_a_flaw() {
-        for (fields, path) in [
-            (json!({}), None),
-            (json!({"name": "${var.x}"}), None),
-            (json!({"name": "alias/lake"}), Some("name")),
-            (json!({"name": "aws/s3"}), Some("name")),
-            (json!({"name": "a lake"}), Some("name")),
-            (json!({"rotation_period_days": 90}), None),
-            (json!({"rotation_period_days": 89}), Some("rotation_period_days")),
-            (json!({"rotation": false, "rotation_period_days": 90}), Some("rotation_period_days")),
-            (json!({"deletion_window_days": 6}), Some("deletion_window_days")),
-            (json!({"deletion_window_days": 31}), Some("deletion_window_days")),
-        ] {
-            let flaws = spec(fields.clone()).check();
-            assert_eq!(flaws.first().map(|flaw| flaw.path.as_str()), path, "{fields}");
-        }
-    }
-
-    #[test]
-    fn an_answer_reads_as_a_blueprint_writes() {
-        let tags = BTreeMap::from([
-            ("aws:createdBy".into(), "x".into()),
-            (NAME_TAG.into(), "lake".into()),
-            (WINDOW_TAG.into(), "7".into()),
-            ("team".into(), "data".into()),
-        ]);
-        let rotation = GetKeyRotationStatusOutput::builder()
-            .key_rotation_enabled(true)
-            .rotation_period_in_days(180)
-            .build();
-        let key = metadata(KeyState::Enabled);
-        let policy = default_of("123456789012");
-        let live = KmsKey::read(Name::new("lake"), &key, policy, Some(&rotation), tags);
-        assert!(live.rotation && live.enabled);
-        assert_eq!(live.rotation_period_days, Some(180));
-        assert_eq!(live.deletion_window_days, 7);
-        assert_eq!(live.tags, BTreeMap::from([("team".into(), "data".into())]));
-    }
-
-    #[test]
-    fn a_key_that_awaits_its_end_is_gone() {
-        for (state, phase_word) in [
-            (KeyState::Enabled, Phase::Ready),
-            (KeyState::Disabled, Phase::Ready),
-            (KeyState::Creating, Phase::Settling("Creating".into())),
-            (KeyState::PendingDeletion, Phase::Gone("PendingDeletion".into())),
-            (KeyState::Unavailable, Phase::Failed("Unavailable".into())),
-        ] {
-            assert_eq!(phase(&metadata(state)), phase_word);
-        }
-    }
-
-    #[test]
-    fn the_policy_that_aws_gives_is_the_one_left_out() {
-        let narrow = r#"{"Statement": [{"Effect": "Allow", "Principal": {"AWS": "123456789012"},
-            "Action": "kms:Decrypt", "Resource": "*"}]}"#;
-        for (policy, same) in
-            [(default_of("123456789012"), true), (Policy::parse(narrow).expect("a policy"), false)]
-        {
-            let mut live = KmsKey { policy, ..spec(json!({})) };
-            spec(json!({})).reconcile(&mut live);
-            assert_eq!(live.policy.is_empty(), same, "{}", live.policy.json());
-        }
-    }
-
-    #[test]
-    fn rotation_of_a_disabled_key_waits_until_it_is_enabled() {
-        for (enabled, waits) in [(false, true), (true, false)] {
-            let mut live = spec(json!({"enabled": false, "rotation": false}));
-            spec(json!({"enabled": enabled})).reconcile(&mut live);
-            assert_eq!(live.rotation, waits);
-        }
-    }
-
-    #[test]
-    fn a_key_listed_by_its_tags_is_known_by_its_alias() {
-        let tags = Tags::from([(NAME_TAG.into(), "lake".into())]);
-        let arn = "arn:aws:kms:eu-west-1:123456789012:key/1234";
-        assert_eq!(KmsKey::listed(arn, &tags), Some(Name::new("lake")));
-        assert_eq!(KmsKey::listed("arn:aws:s3:::lake", &tags), None);
     }
 }
