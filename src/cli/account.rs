@@ -15,12 +15,14 @@ use crate::report::{ending, say};
 use super::args::{Account, Source};
 use super::input::{Input, warn};
 use super::outcome::{Error, Exit};
+use super::signals::Signals;
 
 /// A blueprint, and the account and region that it is about.
 pub struct Session {
     pub input: Input,
     pub desired: Desired,
     pub aws: Aws,
+    pub signals: Signals,
 }
 
 impl Session {
@@ -38,11 +40,12 @@ impl Session {
 
     /// The blueprint is read before anything is called, and again where it asks for its account.
     pub async fn of(input: Input, account: &Account) -> Result<Self, Error> {
+        let signals = Signals::new();
         let offline = input.load(None)?.desired;
         let aws = Aws::connect(&target(account, &offline.region)?, offline.owner.clone()).await?;
         let asks = input.text.contains("${account}") || input.text.contains("${partition}");
         let desired = if asks { input.load(Some(&aws.place.account))?.desired } else { offline };
-        Ok(Self { input, desired, aws })
+        Ok(Self { input, desired, aws, signals })
     }
 
     pub async fn observe(&self, style: Style) -> Result<Snapshot, Error> {

@@ -27,7 +27,7 @@ use super::lock::{self, until};
 use super::outcome::{Error, Exit, file};
 use super::plan::{Planned, make};
 use super::saved::{Saved, steps};
-use super::signals::Signals;
+use super::signals::{NOTHING, Signals};
 
 pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
     let path = &command.source.file;
@@ -55,9 +55,10 @@ pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
     if saved.is_none() {
         confirm("Apply this", &session, &command.doing.consent)?;
     }
-    let signals = Signals::new();
+    let signals = &session.signals;
+    signals.begin();
     let lease = lock::lease(&session, "apply");
-    let mut stop = pin!(until(&signals, lease.as_ref()));
+    let mut stop = pin!(until(signals, lease.as_ref()));
     let work = Work {
         session: &session,
         saved: saved.as_ref(),
@@ -65,10 +66,10 @@ pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
         command,
         args,
         lease: lease.as_ref(),
-        signals: &signals,
+        signals,
     };
     let result = work.locked(planned, stop.as_mut()).await;
-    lock::leave(lease.as_ref(), &signals, result).await
+    lock::leave(lease.as_ref(), signals, result).await
 }
 
 /// Jobs that this command is to run.
@@ -95,7 +96,7 @@ impl Work<'_> {
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Exit, Error> {
         let again = match select(stop.as_mut(), pin!(self.enter(planned))).await {
-            Either::Left(_) => return Ok(self.signals.got().unwrap_or(Exit::Failed)),
+            Either::Left(_) => return Ok(stopped(self.signals)),
             Either::Right((again, _)) => again?,
         };
         let due = due(&again.proposal(self.session), self.command);
@@ -169,6 +170,14 @@ impl Work<'_> {
         outputs(session, &report.known);
         Ok(exit)
     }
+}
+
+/// The end of a run whose work had not begun when it was stopped, or lost its lock.
+pub fn stopped(signals: &Signals) -> Exit {
+    signals.got().map_or(Exit::Failed, |exit| {
+        say(NOTHING);
+        exit
+    })
 }
 
 /// Whether two plans do the same.

@@ -1,6 +1,6 @@
 //! A run's own lock: taken, renewed while it is held, and given back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
@@ -19,6 +19,8 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// A run that is stopped has to end within five seconds.
 const RELEASED_WITHIN: Duration = Duration::from_secs(3);
+/// What was sent and let go may still arrive: the pauses between looks for it, in milliseconds.
+const ARRIVES_WITHIN: [u64; 4] = [100, 200, 400, 800];
 /// How often somebody who waits asks.
 const ASKED_EVERY: Duration = Duration::from_secs(3);
 const SILENCE: &str = "no answer in time";
@@ -95,6 +97,8 @@ pub struct Lease<'a> {
     trouble: RefCell<String>,
     /// Somebody else's lock, and since when it has been seen unchanged.
     watched: RefCell<Option<(String, Instant)>>,
+    /// Whether a put was sent of which nothing was heard.
+    unheard: Cell<bool>,
     /// Whoever asks, asks alone.
     asking: Mutex<()>,
     changed: Notify,
@@ -109,6 +113,7 @@ impl<'a> Lease<'a> {
             state: RefCell::new(State::Nowhere),
             trouble: RefCell::default(),
             watched: RefCell::default(),
+            unheard: Cell::default(),
             asking: Mutex::default(),
             changed: Notify::new(),
         }
@@ -318,8 +323,16 @@ impl<'a> Lease<'a> {
         {
             return Ok(());
         }
-        let Some(seen) = self.locks.look(object).await? else { return Ok(()) };
-        if Lock::read(&seen.content).holder == self.me.borrow().holder {
+        let mut seen = self.locks.look(object).await?;
+        for wait in ARRIVES_WITHIN {
+            if seen.is_some() || !self.unheard.get() {
+                break;
+            }
+            pause(Duration::from_millis(wait)).await;
+            seen = self.locks.look(object).await?;
+        }
+        let mine = |seen: &Seen| Lock::read(&seen.content).holder == self.me.borrow().holder;
+        if let Some(seen) = seen.filter(mine) {
             self.locks.remove(object, &seen.etag).await?;
         }
         Ok(())
@@ -344,7 +357,11 @@ impl<'a> Lease<'a> {
             me.until = time(SystemTime::now() + LAPSES_AFTER);
             me.content()
         };
-        self.locks.put(&self.home.object, content, over).await
+        self.unheard.set(true);
+        let answer = self.locks.put(&self.home.object, content, over).await;
+        let lost = |fault: &Fault| matches!(fault.class, Class::Lost | Class::Broken);
+        self.unheard.set(answer.as_ref().is_err_and(lost));
+        answer
     }
 
     fn held(&self) -> Option<Held> {

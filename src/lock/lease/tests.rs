@@ -21,6 +21,8 @@ enum Fate {
     RequestLost,
     Refused,
     Hangs,
+    /// Carried out half a second later, whether or not anybody still waits.
+    Late,
 }
 
 #[derive(Default)]
@@ -29,6 +31,8 @@ struct Bucket {
     object: RefCell<Option<(Vec<u8>, String, Instant)>>,
     written: Cell<u32>,
     fates: RefCell<VecDeque<Fate>>,
+    /// What is on its way, until when.
+    coming: RefCell<Option<(Vec<u8>, Instant)>>,
     /// Whether its clock is told.
     mute: Cell<bool>,
 }
@@ -70,6 +74,10 @@ fn fault(class: Class) -> Fault {
 impl Locks for Bucket {
     fn look<'a>(&'a self, _: &'a Object) -> Boxed<'a, Result<Option<Seen>, Fault>> {
         Box::pin(async move {
+            let due = |(_, at): &mut (Vec<u8>, Instant)| *at <= Instant::now();
+            if let Some((content, _)) = self.coming.borrow_mut().take_if(due) {
+                self.put_now(content, None);
+            }
             Ok(self.object.borrow().as_ref().map(|(content, etag, written)| Seen {
                 content: content.clone(),
                 etag: etag.clone(),
@@ -98,6 +106,11 @@ impl Locks for Bucket {
                 }
                 Fate::RequestLost => Err(fault(Class::Lost)),
                 Fate::Refused => Err(fault(Class::Denied)),
+                Fate::Late => {
+                    let at = Instant::now() + Duration::from_millis(500);
+                    *self.coming.borrow_mut() = Some((content, at));
+                    std::future::pending().await
+                }
                 Fate::Hangs => std::future::pending().await,
             }
         })
@@ -364,4 +377,15 @@ async fn somebody_who_came_while_the_bucket_was_emptied_is_not_robbed() {
     assert!(mine.pass().await.is_err());
     assert_eq!(mine.release().await, Ok(()));
     assert_eq!(bucket.holder().as_deref(), Some("other"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_arrives_after_its_run_was_stopped_is_given_back() {
+    let bucket = Bucket::default();
+    bucket.fates.borrow_mut().push_back(Fate::Late);
+    let lease = lease(&bucket, "a");
+    let stopped = timeout(Duration::from_millis(100), lease.take()).await;
+    assert!(stopped.is_err(), "{stopped:?}");
+    lease.release().await.expect("nothing is in the way");
+    assert_eq!((bucket.holder(), bucket.coming.borrow().is_some()), (None, false));
 }
