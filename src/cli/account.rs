@@ -4,13 +4,14 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::aws::Aws;
+use crate::aws::calls::Calls;
 use crate::aws::connect::Target;
 use crate::blueprint::Desired;
 use crate::local::{ACCOUNT, Local};
 use crate::observe::observe;
 use crate::plan::Snapshot;
 use crate::report::style::Style;
-use crate::report::{ending, say};
+use crate::report::{calls, ending, say};
 
 use super::args::{Account, Source};
 use super::input::{Input, warn};
@@ -42,7 +43,9 @@ impl Session {
     pub async fn of(input: Input, account: &Account) -> Result<Self, Error> {
         let signals = Signals::new();
         let offline = input.load(None)?.desired;
-        let aws = Aws::connect(&target(account, &offline.region)?, offline.owner.clone()).await?;
+        let (target, calls) = (target(account, &offline.region)?, Calls::default());
+        tokio::spawn(calls::tell(calls.clone()));
+        let aws = Aws::connect(&target, offline.owner.clone(), calls).await?;
         let asks = input.text.contains("${account}") || input.text.contains("${partition}");
         let desired = if asks { input.load(Some(&aws.place.account))?.desired } else { offline };
         Ok(Self { input, desired, aws, signals })

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::future::Future;
 use std::io::{IsTerminal, Write, stderr, stdin};
+use std::path::Path;
 use std::pin::{Pin, pin};
 
 use futures_util::future::{Either, select};
@@ -17,6 +18,7 @@ use crate::kind::Outputs;
 use crate::lock::guard::Guarded;
 use crate::lock::lease::Lease;
 use crate::plan::Choice;
+use crate::report::ending::Next;
 use crate::report::live::Progress;
 use crate::report::{Proposal, answer, ending, say, text};
 
@@ -28,6 +30,7 @@ use super::outcome::{Error, Exit, file};
 use super::plan::{Planned, make};
 use super::saved::{Saved, steps};
 use super::signals::{NOTHING, Signals};
+use super::words::same_again;
 
 pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
     let path = &command.source.file;
@@ -151,7 +154,8 @@ impl Work<'_> {
             delete_data: self.choice.delete_data,
         };
         let report = apply(&run, &planned.plan, &planned.snapshot, stop.as_mut()).await;
-        let summary = ending::applied(&session.desired, &planned.plan, &report, style);
+        let next = next(self.saved, &self.command.source.file);
+        let summary = ending::applied(&session.desired, &planned.plan, &report, &next, style);
         if let Some(exit) = ended_early(&report, self.signals) {
             drop(progress);
             say(&summary);
@@ -178,6 +182,14 @@ pub fn stopped(signals: &Signals) -> Exit {
         say(NOTHING);
         exit
     })
+}
+
+/// How to go on after an end before the end.
+fn next(saved: Option<&Saved>, file: &Path) -> Next {
+    match saved {
+        None => Next::Same(same_again()),
+        Some(saved) => Next::Plan(saved.blueprint.planned_again(file)),
+    }
 }
 
 /// Whether two plans do the same.

@@ -15,6 +15,7 @@ use crate::lock::guard::Guarded;
 use crate::lock::lease::Lease;
 use crate::plan::destroy::destroy;
 use crate::plan::{Action, Choice, Plan, Snapshot};
+use crate::report::ending::Next;
 use crate::report::live::Progress;
 use crate::report::style::Style;
 use crate::report::{Proposal, count, ending, say, text};
@@ -25,6 +26,7 @@ use super::args::{Args, Destroy};
 use super::lock::{self, until};
 use super::outcome::{Error, Exit};
 use super::signals::Signals;
+use super::words::same_again;
 
 pub async fn run(command: &Destroy, args: &Args) -> Result<Exit, Error> {
     let session = Session::open(&command.source, &command.account).await?;
@@ -133,7 +135,8 @@ impl Work<'_> {
         };
         let report = apply(&run, &planned.plan, &planned.snapshot, stop).await;
         drop(progress);
-        say(&ending::destroyed(&session.desired, &planned.plan, &report, style));
+        let next = Next::Same(same_again());
+        say(&ending::destroyed(&session.desired, &planned.plan, &report, &next, style));
         match self.signals.got() {
             Some(exit) => exit,
             None if report.succeeded() => Exit::Done,

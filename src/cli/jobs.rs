@@ -132,10 +132,8 @@ pub async fn ended(
     let outcomes = match select(pin!(work), pin!(stop)).await {
         Either::Left((outcomes, _)) => outcomes,
         Either::Right(_) => {
-            say(
-                "Stopped: a job that was submitted goes on where it runs, and the same command \
-                 finds it again",
-            );
+            say("Stopped: a job that was submitted goes on where it runs, and the same command \
+                 finds it again");
             return signals.got().unwrap_or(Exit::Interrupted);
         }
     };

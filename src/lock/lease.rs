@@ -21,6 +21,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(2);
 const RELEASED_WITHIN: Duration = Duration::from_secs(3);
 /// What was sent and let go may still arrive: the pauses between looks for it, in milliseconds.
 const ARRIVES_WITHIN: [u64; 4] = [100, 200, 400, 800];
+/// Asking that has no answer by then is given up.
+const ASKED_FOR: Duration = Duration::from_secs(30);
 /// How often somebody who waits asks.
 const ASKED_EVERY: Duration = Duration::from_secs(3);
 const SILENCE: &str = "no answer in time";
@@ -99,6 +101,8 @@ pub struct Lease<'a> {
     watched: RefCell<Option<(String, Instant)>>,
     /// Whether a put was sent of which nothing was heard.
     unheard: Cell<bool>,
+    /// Why asking failed last, and when.
+    failed: RefCell<Option<(Fault, Instant)>>,
     /// Whoever asks, asks alone.
     asking: Mutex<()>,
     changed: Notify,
@@ -114,6 +118,7 @@ impl<'a> Lease<'a> {
             trouble: RefCell::default(),
             watched: RefCell::default(),
             unheard: Cell::default(),
+            failed: RefCell::default(),
             asking: Mutex::default(),
             changed: Notify::new(),
         }
@@ -121,7 +126,25 @@ impl<'a> Lease<'a> {
 
     /// Asks once.
     pub async fn take(&self) -> Result<Answer, Fault> {
+        let since = Instant::now();
         let _alone = self.asking.lock().await;
+        // Whoever waited for another's asking has its answer: each on its own would take as long.
+        let failed = self.failed.borrow().clone();
+        if let Some((fault, _)) = failed.filter(|(_, at)| *at > since) {
+            return Err(fault);
+        }
+        let answer = timeout(ASKED_FOR, self.ask()).await;
+        let answer = answer.unwrap_or_else(|_| {
+            let why = format!("the lock was asked for, and {SILENCE}");
+            Err(Fault::new(Class::Lost, "s3:PutObject", why))
+        });
+        if let Err(fault) = &answer {
+            *self.failed.borrow_mut() = Some((fault.clone(), Instant::now()));
+        }
+        answer
+    }
+
+    async fn ask(&self) -> Result<Answer, Fault> {
         match &*self.state.borrow() {
             State::Held(_) => return Ok(Answer::Ours),
             State::Lost(loss) => return Err(told(loss)),

@@ -389,3 +389,20 @@ async fn a_lock_that_arrives_after_its_run_was_stopped_is_given_back() {
     lease.release().await.expect("nothing is in the way");
     assert_eq!((bucket.holder(), bucket.coming.borrow().is_some()), (None, false));
 }
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_for_a_lock_that_nobody_answers_give_up_at_once() {
+    let bucket = Bucket::default();
+    bucket.fates.borrow_mut().extend([Fate::Hangs; 10]);
+    let lease = lease(&bucket, "a");
+    let started = Instant::now();
+    let answers = futures_util::future::join_all((0..10).map(|_| lease.take())).await;
+    assert!(answers.iter().all(Result::is_err), "{answers:?}");
+    assert_eq!(started.elapsed().as_secs(), ASKED_FOR.as_secs());
+    assert_eq!(lease.take().await, Err(fault_told()), "it is asked for anew");
+    assert_eq!(bucket.fates.borrow().len(), 8);
+}
+
+fn fault_told() -> Fault {
+    Fault::new(Class::Lost, "s3:PutObject", "the lock was asked for, and no answer in time")
+}

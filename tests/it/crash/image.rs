@@ -36,6 +36,9 @@ const PASSING: &[&str] = &[
     "ApproximateNumberOfMessagesDelayed",
     "ApproximateNumberOfMessagesNotVisible",
     "starting_sequence_number",
+    // Of log groups: what functions wrote.
+    "streams",
+    "started",
 ];
 
 /// Endings of members that tell a time or a passing state.
@@ -79,8 +82,7 @@ impl Image {
                 }
             }
         }
-        // The lock of a killed run is nobody's: it stays until an apply has something to do.
-        found.retain(|place, _| !place.contains("/lock.json/"));
+        found.retain(|place, _| !is_record(place));
         Self(found)
     }
 
@@ -145,9 +147,12 @@ fn anonymous(text: &str) -> String {
     }
 }
 
-/// `3a529cf0-3f1a-4111-a0e9-1aac2d4bb4f3`, `j-2AXXXXXXGAPLF`.
+/// `destinationId-000000000001`, `3a529cf0-3f1a-4111-a0e9-1aac2d4bb4f3`, `j-2AXXXXXXGAPLF`.
 fn made_up(word: &str) -> bool {
     let parts: Vec<_> = word.split('-').collect();
+    if parts[0] == "destinationId" {
+        return true;
+    }
     let lengths: Vec<_> = parts.iter().map(|part| part.len()).collect();
     let hex = |part: &&str| part.bytes().all(|b| b.is_ascii_hexdigit());
     if lengths == [8, 4, 4, 4, 12] {
@@ -157,6 +162,14 @@ fn made_up(word: &str) -> bool {
     matches!(prefix, "j" | "s" | "ig" | "if" | "i")
         && rest.len() >= 12
         && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+/// The lock of a killed run is nobody's, and stays until an apply has something to do; what is on
+/// record of a job's run tells when it was, but not that it was.
+fn is_record(place: &str) -> bool {
+    let dated = ["/sha256", "/etag", "/size", "/checksums/CRC32"];
+    place.contains("/lock.json/")
+        || (place.contains("/pipeline/") && dated.iter().any(|end| place.ends_with(end)))
 }
 
 fn flatten(place: &str, value: &Value, found: &mut BTreeMap<String, String>) {

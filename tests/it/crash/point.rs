@@ -28,10 +28,10 @@ pub fn points(made: &[Made]) -> Vec<Point> {
 }
 
 #[derive(Debug, Default)]
-struct Count(BTreeMap<String, u32>);
+pub struct Count(BTreeMap<String, u32>);
 
 impl Count {
-    fn point(&mut self, call: &Call) -> Point {
+    pub fn point(&mut self, call: &Call) -> Point {
         let count = self.0.entry(call.name()).or_default();
         *count += 1;
         Point { call: call.name(), occurrence: *count }

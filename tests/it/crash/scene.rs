@@ -20,7 +20,7 @@ const RUN_MAX: Duration = Duration::from_secs(150);
 pub struct Scene<'m> {
     pub project: Project<'m>,
     pub proxy: Proxy,
-    port: u16,
+    pub port: u16,
 }
 
 /// How a run ended and what it asked of AWS.
@@ -39,7 +39,10 @@ impl Run {
 impl<'m> Scene<'m> {
     pub fn on(machine: &'m Machine, project: Project<'m>) -> Self {
         let port = machine.port();
-        Self { project, proxy: Proxy::before(port), port }
+        let scene = Self { project, proxy: Proxy::before(port), port };
+        // What Spark would do is not the matter here.
+        scene.control("pace", r#"{"step_seconds": 0.5, "cluster_start_seconds": 0.5}"#);
+        scene
     }
 
     /// Forgets everything that the AWS holds.
