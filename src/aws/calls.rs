@@ -17,7 +17,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use tokio::time::{Instant, timeout};
 
-use crate::cloud::Class;
+use crate::cloud::{Class, NO_ANSWER, Waited};
 
 use super::fault::{chain, class, code};
 use super::pace::target;
@@ -26,8 +26,11 @@ use super::pace::target;
 const UNANSWERED_FOR: Duration = Duration::from_secs(45);
 /// The same where AWS answered, and refused for a reason that passes.
 const REFUSED_FOR: Duration = Duration::from_secs(90);
-/// What is said of a try that was not answered in time.
-pub const NO_ANSWER: &str = "no answer";
+/// No call takes as long when all is well.
+const LONG: Duration = Duration::from_secs(10);
+/// How often is looked for such calls, and how often they are told.
+const LOOK: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_secs(20);
 /// Between two tries the SDK waits no longer than twenty seconds: what is not tried again by then
 /// was given up.
 const AGAIN_WITHIN: Duration = Duration::from_secs(21);
@@ -64,20 +67,22 @@ struct Tries {
     most: u32,
 }
 
-/// A call that somebody waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waited {
-    pub name: String,
-    pub waited: Duration,
-    pub now: u32,
-    pub most: u32,
-    /// What came of the try before.
-    pub trouble: Option<String>,
-}
-
 impl Calls {
+    /// Tells of calls that take long, for as long as it is polled.
+    pub async fn watch(self, tell: impl Fn(&[Waited])) {
+        let mut told = None;
+        loop {
+            pause(LOOK).await;
+            let waited = self.waited(LONG);
+            if !waited.is_empty() && told.is_none_or(|at: Instant| at.elapsed() >= AGAIN) {
+                tell(&waited);
+                told = Some(Instant::now());
+            }
+        }
+    }
+
     /// Those under way for at least this long, the longest first.
-    pub fn waited(&self, least: Duration) -> Vec<Waited> {
+    fn waited(&self, least: Duration) -> Vec<Waited> {
         let mut calls = self.lock();
         calls.retain(|_, call| {
             let lately = |trouble: &Trouble| trouble.at.elapsed() < AGAIN_WITHIN;
@@ -147,6 +152,11 @@ impl Drop for Try {
             calls.remove(&self.id);
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what takes long is told by the clock")]
+async fn pause(wait: Duration) {
+    tokio::time::sleep(wait).await;
 }
 
 /// `attempt=2; max=8`.

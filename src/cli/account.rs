@@ -44,7 +44,7 @@ impl Session {
         let signals = Signals::new();
         let offline = input.load(None)?.desired;
         let (target, calls) = (target(account, &offline.region)?, Calls::default());
-        tokio::spawn(calls::tell(calls.clone()));
+        tokio::spawn(calls.clone().watch(calls::tell));
         let aws = Aws::connect(&target, offline.owner.clone(), calls).await?;
         let asks = input.text.contains("${account}") || input.text.contains("${partition}");
         let desired = if asks { input.load(Some(&aws.place.account))?.desired } else { offline };

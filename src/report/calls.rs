@@ -1,33 +1,14 @@
 //! What is waited for, where AWS lets a call wait.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
-
-use crate::aws::calls::{Calls, NO_ANSWER, Waited};
+use crate::cloud::{NO_ANSWER, Waited};
 
 use super::say;
 
-/// No call of AWS's takes as long when all is well.
-const LONG: Duration = Duration::from_secs(10);
-/// How often it is said again.
-const AGAIN: Duration = Duration::from_secs(20);
-/// How often it is looked at.
-const LOOK: Duration = Duration::from_secs(2);
 /// As many calls are named at once.
 const NAMED_MAX: usize = 3;
 
-/// Tells of calls that take long, for as long as it is polled.
-pub async fn tell(calls: Calls) {
-    let mut said = None;
-    loop {
-        pause(LOOK).await;
-        let waited = calls.waited(LONG);
-        if !waited.is_empty() && said.is_none_or(|at: Instant| at.elapsed() >= AGAIN) {
-            say(&format!("waiting for AWS: {}", told(&waited)));
-            said = Some(Instant::now());
-        }
-    }
+pub fn tell(waited: &[Waited]) {
+    say(&format!("waiting for AWS: {}", told(waited)));
 }
 
 fn told(waited: &[Waited]) -> String {
@@ -45,13 +26,10 @@ fn one(call: &Waited) -> String {
     format!("{name}: {why} for {seconds} s{tries}")
 }
 
-#[expect(clippy::disallowed_methods, reason = "what takes long is told by the clock")]
-async fn pause(wait: Duration) {
-    tokio::time::sleep(wait).await;
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use super::family::{Outcome, crew};
 use super::http::Answer;
 use super::proxy::{Deed, Rule};
 use super::refusal::refusal;
-use super::scene::Scene;
+use super::scene::{Run, Scene};
 use super::slice::report;
 use crate::e2e::Project;
 use crate::e2e::machine::Machine;
@@ -112,7 +112,7 @@ static TRIALS: [Trial; 10] = [
              (request imposed)",
             "--> blueprint.yaml:7:3",
             "hint: the credentials in use have expired",
-            "done: `events`, `lake`",
+            "done: `lake`, `events`",
             "2 changed, 1 failed",
             "  next: pipeline apply blueprint.yaml --yes --endpoint-url http://127.0.0.1:",
         ],
@@ -150,6 +150,47 @@ fn whatever_never_answers_ends_in_an_error_that_says_what_to_do() {
     report(&tally.row("without end"));
     tally.holds("without end");
 }
+
+/// What a saved plan saw is no longer so once a part of it was done.
+#[test]
+fn a_saved_plan_that_was_done_in_part_gives_way_to_a_new_one() {
+    let machine = Machine::start();
+    let scene = Scene::on(&machine, project(&machine));
+    let told = |run: &Run, code: i32, says: &[&str]| {
+        assert_eq!(run.ended.code, Some(code), "{}", run.ended);
+        for words in says {
+            assert!(run.ended.err.contains(words), "no `{words}`\n{}", run.ended);
+        }
+    };
+    told(&scene.undisturbed("plan blueprint.yaml --out plan.json"), 0, &[]);
+    let denied = Endless { trial: &DENIED, struck: false };
+    told(&scene.run("apply plan.json", vec![Box::new(denied)]), DENIED.code, DENIED.says);
+    told(
+        &scene.undisturbed("apply plan.json"),
+        4,
+        &[
+            "`lake` (s3-bucket crash-000000000000): it exists now",
+            "`told` (sns-topic crash): it exists now",
+            "hint: plan again",
+        ],
+    );
+    told(&scene.undisturbed("plan blueprint.yaml --out plan.json"), 0, &[]);
+    told(&scene.undisturbed("apply plan.json"), 0, &["Applied: 1 changed"]);
+}
+
+static DENIED: Trial = Trial {
+    call: "kinesis:CreateStream",
+    evil: Evil::Refuses(400, "AccessDeniedException"),
+    code: 1,
+    says: &[
+        "failed: `events` (kinesis-stream crash): kinesis:CreateStream: AccessDeniedException: \
+         imposed by the test (request imposed)",
+        "--> blueprint.yaml:6:3",
+        "done: `lake`, `told`",
+        "2 changed, 1 failed, 0 not reached; mend the cause and make a new plan",
+        "  next: pipeline plan blueprint.yaml --out plan.json --endpoint-url http://127.0.0.1:",
+    ],
+};
 
 fn project(machine: &Machine) -> Project<'_> {
     Project::on(machine, "crash", BLUEPRINT)
