@@ -46,8 +46,8 @@ impl Input {
         Ok(Self { file: source.file.clone(), text, environment, variables: chosen, region })
     }
 
-    /// The command that makes the saved plan in `plan` anew. Values may be secret, so only the names
-    /// of variables are said.
+    /// The command that makes the saved plan in `plan` anew. Values may be secret, so only the
+    /// names of variables are said.
     pub fn planned_again(&self, plan: &Path) -> String {
         let file = |path: &Path| quoted(&path.display().to_string());
         let mut command = format!("pipeline plan {} --out {}", file(&self.file), file(plan));
