@@ -118,7 +118,7 @@ fn a_run_that_was_robbed_stops_and_says_by_whom() {
     'since': '2026-01-01T00:00:00Z', 'until': '2026-01-01T00:01:00Z', 'process': None}).encode())",
     );
     end(child).code(5).says(&[
-        "the job goes on where it runs",
+        "a job that was submitted goes on where it runs",
         "error: this run no longer holds the lock",
         "bob@elsewhere holds the lock",
     ]);
