@@ -106,6 +106,21 @@ pub struct Fault {
 /// Where credentials are looked for, as an operation; no call is made without them.
 pub const CREDENTIALS: &str = "credentials";
 
+/// A call that somebody has been waiting for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waited {
+    pub name: String,
+    pub waited: Duration,
+    /// Which try this is, and of how many.
+    pub now: u32,
+    pub most: u32,
+    /// What came of the try before.
+    pub trouble: Option<String>,
+}
+
+/// What is said of a call that was not answered in time.
+pub const NO_ANSWER: &str = "no answer";
+
 /// What may be done about a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -162,9 +162,11 @@ fn make(view: &View<'_>) -> Move {
     if view.memory.quiet < QUIET_LOOKS {
         Move::Wait("created, not visible yet".into())
     } else {
-        Move::Stop(Stop::TimedOut(
-            "it was created and AWS does not show it; apply again to look again".into(),
-        ))
+        let why = match view.memory.lost {
+            true => "no answer came to its creation, and AWS does not show it; apply again",
+            false => "it was created and AWS does not show it; apply again to look again",
+        };
+        Move::Stop(Stop::TimedOut(why.into()))
     }
 }
 

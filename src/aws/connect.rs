@@ -20,6 +20,7 @@ use crate::cloud::{CREDENTIALS, Class, Fault};
 use crate::kind::place::partition;
 use crate::kind::{Owner, Place};
 
+use super::calls::{Calls, Watched};
 use super::fault::chain;
 use super::pace::Paced;
 use super::{Aws, During};
@@ -34,7 +35,8 @@ pub struct Target {
     pub credentials: Option<SharedCredentialsProvider>,
 }
 
-/// One call that does not answer is given up and sent again after this long.
+/// One call that does not answer is given up and sent again after this long; see `calls` for how
+/// often.
 const ATTEMPT: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Reads and idempotent writes: throttling and lost connections pass within these attempts.
@@ -43,8 +45,9 @@ const ATTEMPTS: u32 = 8;
 const FIRST_ATTEMPTS: u32 = 4;
 
 impl Aws {
-    pub async fn connect(target: &Target, owner: Owner) -> Result<Self, Fault> {
-        let config = config(target).await?;
+    /// Whoever has `calls` can tell what is waited for.
+    pub async fn connect(target: &Target, owner: Owner, calls: Calls) -> Result<Self, Fault> {
+        let config = config(target, calls).await?;
         let account = account(&config, target.profile.as_deref()).await?;
         let region = target.region.clone();
         let place = Place { partition: partition(&region).to_owned(), account, region, owner };
@@ -64,8 +67,8 @@ pub(super) fn stalls() -> StalledStreamProtectionConfig {
     StalledStreamProtectionConfig::enabled().upload_enabled(false).build()
 }
 
-async fn config(target: &Target) -> Result<SdkConfig, Fault> {
-    let (region, client) = (Region::new(target.region.clone()), http_client()?);
+async fn config(target: &Target, calls: Calls) -> Result<SdkConfig, Fault> {
+    let (region, client) = (Region::new(target.region.clone()), http_client(calls)?);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region.clone())
         .http_client(client.clone())
@@ -95,7 +98,7 @@ fn environment(name: &str) -> Option<String> {
 }
 
 /// TLS by rustls with ring; `HTTPS_PROXY` and `AWS_CA_BUNDLE` are honoured.
-fn http_client() -> Result<SharedHttpClient, Fault> {
+fn http_client(calls: Calls) -> Result<SharedHttpClient, Fault> {
     let mut trust = TrustStore::default();
     if let Some(path) = environment("AWS_CA_BUNDLE") {
         let wrong =
@@ -114,7 +117,8 @@ fn http_client() -> Result<SharedHttpClient, Fault> {
             .tls_context(context.clone())
             .build()
     });
-    Ok(SharedHttpClient::new(Paced::new(inner)))
+    let watched = Watched::new(SharedHttpClient::new(inner), calls);
+    Ok(SharedHttpClient::new(Paced::new(SharedHttpClient::new(watched))))
 }
 
 /// Credentials that know their account save a call.

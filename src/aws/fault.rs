@@ -49,6 +49,11 @@ where
             let bare = || format!("AWS answered {} and no message", status.unwrap_or_default());
             (code.or_else(|| not_found(status)), message.unwrap_or_else(bare))
         }
+        // Our own words, which need none of the SDK's before them.
+        SdkError::DispatchFailure(failure) if failure.is_other() => {
+            let source = failure.as_connector_error().and_then(std::error::Error::source);
+            (None, source.map_or_else(|| chain(&error), chain))
+        }
         other => (None, chain(other)),
     };
     let class = match &error {
@@ -130,7 +135,17 @@ const CONFLICT: [&str; 9] = [
     "ConditionalRequestConflict",
 ];
 
-fn class(code: &str, status: u16) -> Class {
+/// The code in an answer that nobody has parsed yet, in whatever protocol.
+pub(super) fn code(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let (_, rest) = text.split_once("<Code>").or_else(|| text.split_once("__type"))?;
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '#' | '_');
+    // Before a text CBOR puts its length, which may look like a letter or two.
+    let word = rest.split(|c| !part(c)).find(|word| word.len() > 3)?;
+    word.rsplit('#').next().map(str::to_owned)
+}
+
+pub(super) fn class(code: &str, status: u16) -> Class {
     match code {
         code if THROTTLED.contains(&code) => Class::Throttled,
         code if DENIED.contains(&code) => Class::Denied,

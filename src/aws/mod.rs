@@ -1,5 +1,6 @@
 //! The SDK: credentials, one HTTP client, and AWS's errors as faults.
 
+pub mod calls;
 #[cfg(test)]
 pub mod canned;
 pub mod connect;

@@ -4,6 +4,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::aws::Aws;
+use crate::aws::calls::Calls;
 use crate::aws::connect::Target;
 use crate::blueprint::Desired;
 use crate::jobs::Artifacts;
@@ -11,17 +12,19 @@ use crate::local::{ACCOUNT, Local};
 use crate::observe::observe;
 use crate::plan::Snapshot;
 use crate::report::style::Style;
-use crate::report::{ending, say};
+use crate::report::{calls, ending, say};
 
 use super::args::{Account, Source};
 use super::input::{Input, warn};
 use super::outcome::{Error, Exit};
+use super::signals::Signals;
 
 /// A blueprint, and the account and region that it is about.
 pub struct Session {
     pub input: Input,
     pub desired: Desired,
     pub aws: Aws,
+    pub signals: Signals,
 }
 
 impl Session {
@@ -39,13 +42,15 @@ impl Session {
 
     /// The blueprint is read before anything is called, and again where it asks for its account.
     pub async fn of(input: Input, account: &Account) -> Result<Self, Error> {
+        let signals = Signals::new();
         let offline = input.load(None)?.desired;
-        let target = target(account, &offline.region)?;
-        let mut aws = Aws::connect(&target, offline.owner.clone()).await?;
+        let (target, calls) = (target(account, &offline.region)?, Calls::default());
+        tokio::spawn(calls.clone().watch(calls::tell));
+        let mut aws = Aws::connect(&target, offline.owner.clone(), calls).await?;
         let asks = input.text.contains("${account}") || input.text.contains("${partition}");
         let desired = if asks { input.load(Some(&aws.place.account))?.desired } else { offline };
         aws.starts = Artifacts::of(&desired).map(|artifacts| artifacts.starts());
-        Ok(Self { input, desired, aws })
+        Ok(Self { input, desired, aws, signals })
     }
 
     pub async fn observe(&self, style: Style) -> Result<Snapshot, Error> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::future::Future;
 use std::io::{IsTerminal, Write, stderr, stdin};
+use std::path::Path;
 use std::pin::{Pin, pin};
 
 use futures_util::future::{Either, select};
@@ -17,6 +18,7 @@ use crate::kind::Outputs;
 use crate::lock::guard::Guarded;
 use crate::lock::lease::Lease;
 use crate::plan::Choice;
+use crate::report::ending::Next;
 use crate::report::live::Progress;
 use crate::report::{Proposal, answer, ending, say, text};
 
@@ -27,7 +29,8 @@ use super::lock::{self, until};
 use super::outcome::{Error, Exit, file};
 use super::plan::{Planned, make};
 use super::saved::{Saved, steps};
-use super::signals::Signals;
+use super::signals::{NOTHING, Signals};
+use super::words::same_again;
 
 pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
     let path = &command.source.file;
@@ -55,9 +58,10 @@ pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
     if saved.is_none() {
         confirm("Apply this", &session, &command.doing.consent)?;
     }
-    let signals = Signals::new();
+    let signals = &session.signals;
+    signals.begin();
     let lease = lock::lease(&session, "apply");
-    let mut stop = pin!(until(&signals, lease.as_ref()));
+    let mut stop = pin!(until(signals, lease.as_ref()));
     let work = Work {
         session: &session,
         saved: saved.as_ref(),
@@ -65,10 +69,10 @@ pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
         command,
         args,
         lease: lease.as_ref(),
-        signals: &signals,
+        signals,
     };
     let result = work.locked(planned, stop.as_mut()).await;
-    lock::leave(lease.as_ref(), &signals, result).await
+    lock::leave(lease.as_ref(), signals, result).await
 }
 
 /// Jobs that this command is to run.
@@ -95,7 +99,7 @@ impl Work<'_> {
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Exit, Error> {
         let again = match select(stop.as_mut(), pin!(self.enter(planned))).await {
-            Either::Left(_) => return Ok(self.signals.got().unwrap_or(Exit::Failed)),
+            Either::Left(_) => return Ok(stopped(self.signals)),
             Either::Right((again, _)) => again?,
         };
         let due = due(&again.proposal(self.session), self.command);
@@ -150,7 +154,8 @@ impl Work<'_> {
             delete_data: self.choice.delete_data,
         };
         let report = apply(&run, &planned.plan, &planned.snapshot, stop.as_mut()).await;
-        let summary = ending::applied(&session.desired, &planned.plan, &report, style);
+        let next = next(self.saved, &self.command.source.file);
+        let summary = ending::applied(&session.desired, &planned.plan, &report, &next, style);
         if let Some(exit) = ended_early(&report, self.signals) {
             drop(progress);
             say(&summary);
@@ -168,6 +173,22 @@ impl Work<'_> {
         };
         outputs(session, &report.known);
         Ok(exit)
+    }
+}
+
+/// The end of a run whose work had not begun when it was stopped, or lost its lock.
+pub fn stopped(signals: &Signals) -> Exit {
+    signals.got().map_or(Exit::Failed, |exit| {
+        say(NOTHING);
+        exit
+    })
+}
+
+/// How to go on after an end before the end.
+fn next(saved: Option<&Saved>, file: &Path) -> Next {
+    match saved {
+        None => Next::Same(same_again()),
+        Some(saved) => Next::Plan(saved.blueprint.planned_again(file)),
     }
 }
 

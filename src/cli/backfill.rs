@@ -23,7 +23,6 @@ use super::args::{Args, Run};
 use super::input::Input;
 use super::jobs::{chosen, ready};
 use super::outcome::{Error, Exit, file};
-use super::signals::Signals;
 use super::words::again;
 
 /// What the command line says of a backfill and of no single run.
@@ -70,7 +69,8 @@ pub async fn run(command: &Run, from: &str, to: &str, args: &Args) -> Result<Exi
         reporter: &progress,
         outcomes: &outcomes,
     };
-    let signals = Signals::new();
+    let signals = &session.signals;
+    signals.begin();
     let stopped = match select(pin!(backfill.run(&due)), pin!(signals.stop())).await {
         Either::Left(_) => None,
         Either::Right(_) => signals.got(),

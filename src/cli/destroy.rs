@@ -15,16 +15,18 @@ use crate::lock::guard::Guarded;
 use crate::lock::lease::Lease;
 use crate::plan::destroy::destroy;
 use crate::plan::{Action, Choice, Plan, Snapshot};
+use crate::report::ending::Next;
 use crate::report::live::Progress;
 use crate::report::style::Style;
 use crate::report::{Proposal, count, ending, say, text};
 
 use super::account::Session;
-use super::apply::confirm;
+use super::apply::{confirm, stopped};
 use super::args::{Args, Destroy};
 use super::lock::{self, until};
 use super::outcome::{Error, Exit};
 use super::signals::Signals;
+use super::words::same_again;
 
 pub async fn run(command: &Destroy, args: &Args) -> Result<Exit, Error> {
     let session = Session::open(&command.source, &command.account).await?;
@@ -39,12 +41,13 @@ pub async fn run(command: &Destroy, args: &Args) -> Result<Exit, Error> {
     busy(&session, &planned, command.cancel_jobs).await?;
     lost(&session, &planned.plan, args.style()).await?;
     confirm("Delete this, for good,", &session, &command.doing.consent)?;
-    let signals = Signals::new();
+    let signals = &session.signals;
+    signals.begin();
     let lease = lock::lease(&session, "destroy");
-    let mut stop = pin!(until(&signals, lease.as_ref()));
-    let work = Work { session: &session, command, args, lease: lease.as_ref(), signals: &signals };
+    let mut stop = pin!(until(signals, lease.as_ref()));
+    let work = Work { session: &session, command, args, lease: lease.as_ref(), signals };
     let result = work.locked(planned, stop.as_mut()).await;
-    lock::leave(lease.as_ref(), &signals, result).await
+    lock::leave(lease.as_ref(), signals, result).await
 }
 
 /// A plan with what it was made from.
@@ -86,7 +89,7 @@ impl Work<'_> {
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Exit, Error> {
         let again = match select(stop.as_mut(), pin!(self.enter(planned))).await {
-            Either::Left(_) => return Ok(self.signals.got().unwrap_or(Exit::Failed)),
+            Either::Left(_) => return Ok(stopped(self.signals)),
             Either::Right((again, _)) => again?,
         };
         if !again.plan.refusals.is_empty() {
@@ -132,7 +135,8 @@ impl Work<'_> {
         };
         let report = apply(&run, &planned.plan, &planned.snapshot, stop).await;
         drop(progress);
-        say(&ending::destroyed(&session.desired, &planned.plan, &report, style));
+        let next = Next::Same(same_again());
+        say(&ending::destroyed(&session.desired, &planned.plan, &report, &next, style));
         match self.signals.got() {
             Some(exit) => exit,
             None if report.succeeded() => Exit::Done,

@@ -1,6 +1,7 @@
 //! A blueprint as the command line chooses it: its file, environment, variables, and region.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use crate::resources::KINDS;
 
 use super::args::Source;
 use super::outcome::{Error, file};
+use super::words::{quoted, with};
 
 /// Larger files are refused before they are read.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -42,6 +44,20 @@ impl Input {
             None => (local && has_environment(&text, "local")).then(|| "local".to_owned()),
         };
         Ok(Self { file: source.file.clone(), text, environment, variables: chosen, region })
+    }
+
+    /// The command that makes the saved plan in `plan` anew. Values may be secret, so only the
+    /// names of variables are said.
+    pub fn planned_again(&self, plan: &Path) -> String {
+        let file = |path: &Path| quoted(&path.display().to_string());
+        let mut command = format!("pipeline plan {} --out {}", file(&self.file), file(plan));
+        if let Some(environment) = &self.environment {
+            command = format!("{command} --env {}", quoted(environment));
+        }
+        for name in self.variables.keys() {
+            command = format!("{command} --var {name}=...");
+        }
+        with(&command, env::args(), &["--profile", "--region", "--endpoint-url"], &["--local"])
     }
 
     /// The blueprint, read. Its account is not known offline.

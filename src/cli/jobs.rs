@@ -46,9 +46,10 @@ pub async fn run(command: &Run, args: &Args) -> Result<Exit, Error> {
     };
     let jobs = jobs(&session, &apply, known)?;
     let params: BTreeMap<_, _> = command.params.iter().cloned().collect();
-    let signals = Signals::new();
+    let signals = &session.signals;
+    signals.begin();
     let work = run_jobs(&jobs, &progress, &chosen, &params, Force::Yes);
-    Ok(ended(work, signals.stop(), &signals, style).await)
+    Ok(ended(work, signals.stop(), signals, style).await)
 }
 
 /// What `${id.output}` stands for, once all that these jobs need is as the blueprint says.
@@ -131,7 +132,8 @@ pub async fn ended(
     let outcomes = match select(pin!(work), pin!(stop)).await {
         Either::Left((outcomes, _)) => outcomes,
         Either::Right(_) => {
-            say("the job goes on where it runs; the same command finds it again");
+            say("Stopped: a job that was submitted goes on where it runs, and the same command \
+                 finds it again");
             return signals.got().unwrap_or(Exit::Interrupted);
         }
     };

@@ -76,6 +76,7 @@ pub async fn leave(
     }
     match (signals.got(), lease.lost()) {
         (None, Some(loss)) => Err(Error::Locked(lost(&loss))),
+        (Some(exit), _) => result.map(|_| exit),
         _ => result,
     }
 }

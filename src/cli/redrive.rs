@@ -19,7 +19,6 @@ use super::apply::confirm;
 use super::args::{Args, Redrive};
 use super::input::Input;
 use super::outcome::{Error, Exit};
-use super::signals::Signals;
 use super::standing::{named, standing};
 
 const KIND: &str = "sqs-queue";
@@ -66,7 +65,8 @@ async fn carry_out(
     style: Style,
 ) -> Result<Exit, Error> {
     let progress = MoveProgress::new(&route.from, stderr().is_terminal(), style);
-    let signals = Signals::new();
+    let signals = &session.signals;
+    signals.begin();
     let work = redrive(&session.aws, &from.arn, to, &progress);
     let ended = match select(pin!(work), pin!(signals.stop())).await {
         Either::Left((ended, _)) => ended,

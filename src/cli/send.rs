@@ -16,7 +16,6 @@ use super::account::Session;
 use super::args::{Args, Send};
 use super::input::Input;
 use super::outcome::{Error, Exit, file};
-use super::signals::Signals;
 use super::standing::{named, standing};
 use super::words::again;
 
@@ -41,7 +40,8 @@ pub async fn run(command: &Send, args: &Args) -> Result<Exit, Error> {
         tally: &tally,
     };
     let reading = Reading { key: command.key.clone(), from_line: command.from_line };
-    let signals = Signals::new();
+    let signals = &session.signals;
+    signals.begin();
     let work = sending.run(source.feed(reading));
     let ended = match select(pin!(work), pin!(signals.stop())).await {
         Either::Left((ended, _)) => Some(ended),

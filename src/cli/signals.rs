@@ -1,71 +1,113 @@
 //! SIGINT and SIGTERM: the first one stops the work, the second one everything.
 
-use std::cell::Cell;
 use std::io;
 use std::process::exit;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Mutex;
+use tokio::sync::watch;
 
 use crate::report::say;
 
 use super::outcome::Exit;
 
-/// Waits for a signal, and remembers which it was. It listens from the beginning on, so that none
-/// is lost between two that wait for one.
+/// A run that is stopped has to end within five seconds, whatever it waits for.
+const ENDS_WITHIN: Duration = Duration::from_secs(4);
+
+/// What a run says that was stopped so early.
+pub const NOTHING: &str = "Stopped before anything was changed; the same command begins again";
+
+/// Listens for signals from the beginning on, on a thread of its own: the program may be waiting
+/// for a file or for a person, and is to end all the same.
 pub struct Signals {
-    got: Cell<Option<Exit>>,
-    heard: Mutex<Option<(Signal, Signal)>>,
+    begun: Arc<Mutex<bool>>,
+    got: watch::Receiver<Option<Exit>>,
 }
 
 impl Signals {
     pub fn new() -> Self {
-        Self { got: Cell::new(None), heard: Mutex::new(listen().ok()) }
+        let (tell, got) = watch::channel(None);
+        let begun = Arc::new(Mutex::new(false));
+        // Without ears the system ends the program, as it does with any other.
+        if let Ok((runtime, heard)) = listen() {
+            let ears = Ears { begun: begun.clone(), tell };
+            thread::spawn(move || runtime.block_on(ears.obey(heard)));
+        }
+        Self { begun, got }
+    }
+
+    /// From here on something may be changed. Until then a signal simply ends the program; now the
+    /// work is told, and ends itself.
+    pub fn begin(&self) {
+        *begun(&self.begun) = true;
     }
 
     /// How to end, if a signal came.
     pub fn got(&self) -> Option<Exit> {
-        self.got.get()
+        *self.got.borrow()
     }
 
-    /// Completes at the first signal.
+    /// Completes once a signal has come.
     pub async fn stop(&self) {
-        let mut heard = self.heard.lock().await;
-        let Some(first) = heard.as_mut() else { return std::future::pending().await };
-        self.got.set(Some(next(first).await));
-        say("stopping: nothing new is started");
-        if let Ok(mut second) = listen() {
-            tokio::spawn(async move { exit(next(&mut second).await as i32) });
+        let mut got = self.got.clone();
+        if got.wait_for(Option::is_some).await.is_err() {
+            std::future::pending().await
         }
     }
 }
 
-async fn next((int, term): &mut (Signal, Signal)) -> Exit {
+fn begun(begun: &Mutex<bool>) -> MutexGuard<'_, bool> {
+    begun.lock().expect("no holder of this lock panics")
+}
+
+struct Ears {
+    begun: Arc<Mutex<bool>>,
+    tell: watch::Sender<Option<Exit>>,
+}
+
+impl Ears {
+    async fn obey(self, mut heard: Heard) {
+        let first = next(&mut heard).await;
+        {
+            let begun = begun(&self.begun);
+            if !*begun {
+                say(NOTHING);
+                exit(first as i32);
+            }
+            say("stopping: nothing new is started");
+        }
+        let _ = self.tell.send(Some(first));
+        tokio::select! {
+            second = next(&mut heard) => exit(second as i32),
+            () = pause(ENDS_WITHIN) => {
+                say("stopped without an end; a lock that was held lapses within a minute");
+                exit(first as i32)
+            }
+        }
+    }
+}
+
+type Heard = (Signal, Signal);
+
+async fn next((int, term): &mut Heard) -> Exit {
     tokio::select! {
         _ = int.recv() => Exit::Interrupted,
         _ = term.recv() => Exit::Terminated,
     }
 }
 
-fn listen() -> io::Result<(Signal, Signal)> {
-    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+fn listen() -> io::Result<(Runtime, Heard)> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let within = runtime.enter();
+    let heard = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    drop(within);
+    Ok((runtime, heard))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_signal_is_heard_by_who_waits_for_one_later() {
-        let signals = Signals::new();
-        {
-            let apply = signals.stop();
-            tokio::select! { biased; () = apply => panic!("none came"), () = async {} => {} }
-        }
-        let pid = std::process::id().to_string();
-        let sent = std::process::Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(sent.expect("there is a kill").success());
-        signals.stop().await;
-        assert_eq!(signals.got(), Some(Exit::Terminated));
-    }
+#[expect(clippy::disallowed_methods, reason = "who stops is not waited for longer than this")]
+async fn pause(wait: Duration) {
+    tokio::time::sleep(wait).await;
 }

@@ -35,6 +35,7 @@ pub async fn run(command: &Unlock, _: &Args) -> Result<Exit, Error> {
         &session,
         &command.consent,
     )?;
+    session.signals.begin();
     match session.aws.remove(&home.object, &seen.etag).await? {
         Removal::Gone => {
             answer("Unlocked\n");

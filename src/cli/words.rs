@@ -1,4 +1,11 @@
-//! The command line as people would type it again. Pure.
+//! The command line as people would type it again.
+
+use std::env;
+
+/// This command, to be given again.
+pub fn same_again() -> String {
+    again(env::args(), &[], "").trim_end().to_owned()
+}
 
 /// The same command with some options, each with its value, left out and others at the end.
 pub fn again(words: impl Iterator<Item = String>, without: &[&str], more: &str) -> String {

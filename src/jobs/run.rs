@@ -37,6 +37,9 @@ pub enum Event<'a> {
     Started(&'a Id),
     Submitting(&'a Id, &'a str),
     Running(&'a Id, &'a Progress, Duration),
+    /// It cannot be seen how it is.
+    Blind(&'a Id, &'a Fault),
+    Cancelling(&'a Id),
     /// A line that the driver printed.
     Output(&'a Id, &'a str),
     WaitingForLog(&'a Id),

@@ -15,6 +15,8 @@ use super::{Input, cause};
 
 /// A cluster can end itself between the look and the submission; twice in a row is something else.
 const ROUNDS: u32 = 3;
+/// What tells of steps.
+const LIST: &str = "elasticmapreduce:ListSteps";
 /// A submission whose answer was lost shows in the list of steps within this time.
 const LISTED_WITHIN: Duration = Duration::from_secs(120);
 /// How often a step and its driver's log are looked at. EMR writes logs every few minutes, others
@@ -22,6 +24,8 @@ const LISTED_WITHIN: Duration = Duration::from_secs(120);
 const LOG_EVERY: Duration = Duration::from_secs(5);
 /// EMR writes the log for the last time shortly after the end.
 const LOG_WITHIN: Duration = Duration::from_secs(300);
+/// A step that cannot be looked at for this long is not followed any further; it goes on.
+const BLIND_FOR: Duration = Duration::from_secs(600);
 /// A step that was told to stop is gone, or as good as gone, by then.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -137,6 +141,7 @@ impl Attempt<'_> {
             if started.elapsed() > LISTED_WITHIN {
                 break;
             }
+            self.reporter.job(&Event::Submitting(self.id, &place.cluster));
             pause(retry::poll(look)).await;
         }
         let why = format!(
@@ -155,7 +160,7 @@ impl Attempt<'_> {
     ) -> Result<Success, Failure> {
         let mut told = Told::default();
         let mut look = 0;
-        let mut running = None;
+        let (mut running, mut blind) = (None, None);
         while matches!(step.state, State::Pending | State::Running) {
             let elapsed = started.elapsed();
             self.reporter.job(&Event::Running(self.id, &step, elapsed));
@@ -169,7 +174,7 @@ impl Attempt<'_> {
             if step.state == State::Running && told.at.is_none_or(|at| at.elapsed() > LOG_EVERY) {
                 self.tell_output(place, &step, &mut told).await;
             }
-            step = self.look(place, name, step).await?;
+            step = self.look(place, name, step, &mut blind).await?;
         }
         self.tell_output(place, &step, &mut told).await;
         let seconds = started.elapsed().as_secs();
@@ -186,15 +191,30 @@ impl Attempt<'_> {
         self.job.timeout.is_some_and(|timeout| since.elapsed().as_secs() > timeout.seconds)
     }
 
-    async fn look(&self, place: &Place, name: &str, last: Progress) -> Result<Progress, Failure> {
-        match self.jobs.runner.find(&place.cluster, name).await {
-            Ok(Some(step)) => Ok(step),
-            Ok(None) => Ok(last),
-            Err(fault) if matches!(fault.class, Class::Throttled | Class::Lost | Class::Broken) => {
-                Ok(last)
+    /// How it is now; as it was last, where that cannot be seen for a while. `blind`: since when.
+    async fn look(
+        &self,
+        place: &Place,
+        name: &str,
+        last: Progress,
+        blind: &mut Option<Instant>,
+    ) -> Result<Progress, Failure> {
+        let unlisted = || Fault::new(Class::Broken, LIST, "the step is not listed");
+        let found = self.jobs.runner.find(&place.cluster, name).await;
+        let fault = match found.and_then(|found| found.ok_or_else(unlisted)) {
+            Ok(step) => {
+                *blind = None;
+                return Ok(step);
             }
-            Err(fault) => Err(WhyFailed::Refused(fault).into()),
+            Err(fault) => fault,
+        };
+        let long = blind.get_or_insert_with(Instant::now).elapsed() > BLIND_FOR;
+        if long || !matches!(fault.class, Class::Throttled | Class::Lost | Class::Broken) {
+            let (log, step) = (place.log(&last), Some(last.step));
+            return Err(Failure { why: WhyFailed::Refused(fault), log, step });
         }
+        self.reporter.job(&Event::Blind(self.id, &fault));
+        Ok(last)
     }
 
     async fn out_of_time(
@@ -204,13 +224,14 @@ impl Attempt<'_> {
         step: &Progress,
     ) -> Result<Success, Failure> {
         self.jobs.runner.cancel(&place.cluster, &step.step).await.map_err(WhyFailed::from)?;
-        let started = Instant::now();
+        let (started, mut blind) = (Instant::now(), None);
         let mut now = step.clone();
         while matches!(now.state, State::Pending | State::Running)
             && started.elapsed() < CANCELLED_WITHIN
         {
+            self.reporter.job(&Event::Cancelling(self.id));
             pause(Duration::from_secs(1)).await;
-            now = self.look(place, name, now).await?;
+            now = self.look(place, name, now, &mut blind).await?;
         }
         let limit = self.job.timeout.map_or_else(String::new, |timeout| timeout.to_string());
         let log = place.log(step);

@@ -1,6 +1,6 @@
 //! A run's own lock: taken, renewed while it is held, and given back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
@@ -19,6 +19,10 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// A run that is stopped has to end within five seconds.
 const RELEASED_WITHIN: Duration = Duration::from_secs(3);
+/// What was sent and let go may still arrive: the pauses between looks for it, in milliseconds.
+const ARRIVES_WITHIN: [u64; 4] = [100, 200, 400, 800];
+/// Asking that has no answer by then is given up.
+const ASKED_FOR: Duration = Duration::from_secs(30);
 /// How often somebody who waits asks.
 const ASKED_EVERY: Duration = Duration::from_secs(3);
 const SILENCE: &str = "no answer in time";
@@ -97,6 +101,10 @@ pub struct Lease<'a> {
     trouble: RefCell<String>,
     /// Somebody else's lock, and since when it has been seen unchanged.
     watched: RefCell<Option<(String, Instant)>>,
+    /// Whether a put was sent of which nothing was heard.
+    unheard: Cell<bool>,
+    /// Why asking failed last, and when.
+    failed: RefCell<Option<(Fault, Instant)>>,
     /// Whoever asks, asks alone.
     asking: Mutex<()>,
     changed: Notify,
@@ -111,6 +119,8 @@ impl<'a> Lease<'a> {
             state: RefCell::new(State::Nowhere),
             trouble: RefCell::default(),
             watched: RefCell::default(),
+            unheard: Cell::default(),
+            failed: RefCell::default(),
             asking: Mutex::default(),
             changed: Notify::new(),
         }
@@ -118,7 +128,25 @@ impl<'a> Lease<'a> {
 
     /// Asks once.
     pub async fn take(&self) -> Result<Answer, Fault> {
+        let since = Instant::now();
         let _alone = self.asking.lock().await;
+        // Whoever waited for another's asking has its answer: each on its own would take as long.
+        let failed = self.failed.borrow().clone();
+        if let Some((fault, _)) = failed.filter(|(_, at)| *at > since) {
+            return Err(fault);
+        }
+        let answer = timeout(ASKED_FOR, self.ask()).await;
+        let answer = answer.unwrap_or_else(|_| {
+            let why = format!("the lock was asked for, and {SILENCE}");
+            Err(Fault::new(Class::Lost, "s3:PutObject", why))
+        });
+        if let Err(fault) = &answer {
+            *self.failed.borrow_mut() = Some((fault.clone(), Instant::now()));
+        }
+        answer
+    }
+
+    async fn ask(&self) -> Result<Answer, Fault> {
         match &*self.state.borrow() {
             State::Held(_) => return Ok(Answer::Ours),
             State::Lost(loss) => return Err(told(loss)),
@@ -321,8 +349,16 @@ impl<'a> Lease<'a> {
         {
             return Ok(());
         }
-        let Some(seen) = self.locks.look(object).await? else { return Ok(()) };
-        if Lock::read(&seen.content).holder == self.me.borrow().holder {
+        let mut seen = self.locks.look(object).await?;
+        for wait in ARRIVES_WITHIN {
+            if seen.is_some() || !self.unheard.get() {
+                break;
+            }
+            pause(Duration::from_millis(wait)).await;
+            seen = self.locks.look(object).await?;
+        }
+        let mine = |seen: &Seen| Lock::read(&seen.content).holder == self.me.borrow().holder;
+        if let Some(seen) = seen.filter(mine) {
             self.locks.remove(object, &seen.etag).await?;
         }
         Ok(())
@@ -347,7 +383,11 @@ impl<'a> Lease<'a> {
             me.until = time(SystemTime::now() + LAPSES_AFTER);
             me.content()
         };
-        self.locks.put(&self.home.object, content, over).await
+        self.unheard.set(true);
+        let answer = self.locks.put(&self.home.object, content, over).await;
+        let lost = |fault: &Fault| matches!(fault.class, Class::Lost | Class::Broken);
+        self.unheard.set(answer.as_ref().is_err_and(lost));
+        answer
     }
 
     fn held(&self) -> Option<Held> {

@@ -14,55 +14,85 @@ use crate::plan::{Plan, Step};
 use super::style::Style;
 use super::text;
 
-pub fn applied(desired: &Desired, plan: &Plan, report: &Report, style: Style) -> String {
-    let mut out = String::new();
-    let (mut done, mut left) = (0, 0);
+/// The command that goes on where a run ended early.
+pub enum Next {
+    /// The same again.
+    Same(String),
+    /// A saved plan is applied once: what it saw is no longer so.
+    Plan(String),
+}
+
+/// As many of the resources that are done are named.
+const NAMED_MAX: usize = 10;
+
+pub fn applied(
+    desired: &Desired,
+    plan: &Plan,
+    report: &Report,
+    next: &Next,
+    style: Style,
+) -> String {
+    let (mut out, mut done, mut failed, mut left) = (String::new(), Vec::new(), 0, 0);
     for step in plan.changes() {
         match report.outcomes.get(&step.id) {
-            Some(Outcome::Done(_)) => done += 1,
+            Some(Outcome::Done(_)) => done.push(step.id.as_str()),
             Some(Outcome::Failed(stop)) => {
-                let place = place(desired, step, stop).map_or_else(String::new, |at| {
-                    format!("\n  --> {}:{}:{}", desired.file.display(), at.line, at.column)
-                });
-                let what = format!("{} {}", step.kind, step.identity);
-                let _ = writeln!(
-                    out,
-                    "{}: `{}` ({what}): {}{place}",
-                    style.bad("failed"),
-                    step.id,
-                    stopped(stop)
-                );
-                if let Some(hint) = hint(stop) {
-                    let _ = writeln!(out, "  hint: {hint}");
-                }
+                failed += 1;
+                out.push_str(&wrong(desired, step, stop, style));
             }
             Some(Outcome::Skipped(cause)) => {
-                let _ = writeln!(
-                    out,
-                    "{}: `{}`, because `{cause}` failed",
-                    style.care("skipped"),
-                    step.id
-                );
+                let skipped = style.care("skipped");
+                let _ = writeln!(out, "{skipped}: `{}`, because `{cause}` failed", step.id);
                 left += 1;
             }
             Some(Outcome::Interrupted) | None => left += 1,
         }
     }
-    let _ = match (report.succeeded(), report.interrupted()) {
-        (true, _) if done == 0 => Ok(()),
-        (true, _) => writeln!(out, "Applied: {done} changed, live is as the blueprint says"),
-        (_, true) => {
-            writeln!(
-                out,
-                "Stopped: {done} changed, {left} not reached; the same command goes on from here"
-            )
+    let changed = done.len();
+    if report.succeeded() {
+        if changed > 0 {
+            let _ = writeln!(out, "Applied: {changed} changed, live is as the blueprint says");
         }
-        _ => writeln!(
-            out,
-            "{done} changed, {left} not reached; mend the cause and run the same command again"
-        ),
+        return out;
+    }
+    if changed > 0 {
+        let _ = writeln!(out, "{}: {}", style.good("done"), named(&done));
+    }
+    let (stopped, failed) = match (report.interrupted(), failed) {
+        (true, 0) => ("Stopped: ", String::new()),
+        (true, failed) => ("Stopped: ", format!(", {failed} failed")),
+        (false, failed) => ("", format!(", {failed} failed")),
     };
+    let (how, command) = match (next, report.interrupted()) {
+        (Next::Same(command), true) => ("the same command goes on from here", command),
+        (Next::Same(command), false) => ("mend the cause and run the same command again", command),
+        (Next::Plan(command), true) => ("a new plan goes on from here", command),
+        (Next::Plan(command), false) => ("mend the cause and make a new plan", command),
+    };
+    let _ = writeln!(out, "{stopped}{changed} changed{failed}, {left} not reached; {how}");
+    let _ = writeln!(out, "  next: {command}");
     out
+}
+
+/// A resource that failed, why, where the blueprint says so, and what to do.
+fn wrong(desired: &Desired, step: &Step, stop: &Stop, style: Style) -> String {
+    let (what, why) = (format!("{} {}", step.kind, step.identity), stopped(stop));
+    let mut out = format!("{}: `{}` ({what}): {why}\n", style.bad("failed"), step.id);
+    if let Some(at) = place(desired, step, stop) {
+        let _ = writeln!(out, "  --> {}:{}:{}", desired.file.display(), at.line, at.column);
+    }
+    if let Some(hint) = hint(stop) {
+        let _ = writeln!(out, "  hint: {hint}");
+    }
+    out
+}
+
+fn named(ids: &[&str]) -> String {
+    let shown: Vec<_> = ids.iter().take(NAMED_MAX).map(|id| format!("`{id}`")).collect();
+    match ids.len().saturating_sub(NAMED_MAX) {
+        0 => shown.join(", "),
+        more => format!("{}, and {more} more", shown.join(", ")),
+    }
 }
 
 /// Where the blueprint says what went wrong: the field that is meant, or the resource.
@@ -95,12 +125,18 @@ fn quoted(step: &Step, message: &str) -> Option<String> {
     values.max_by_key(|(value, _)| value.len()).map(|(_, path)| path)
 }
 
-pub fn destroyed(desired: &Desired, plan: &Plan, report: &Report, style: Style) -> String {
+pub fn destroyed(
+    desired: &Desired,
+    plan: &Plan,
+    report: &Report,
+    next: &Next,
+    style: Style,
+) -> String {
     if report.succeeded() {
         let gone = super::count(plan.changes().count() as u64, "resource");
         return format!("Destroyed: {gone} gone");
     }
-    applied(desired, plan, report, style)
+    applied(desired, plan, report, next, style)
 }
 
 pub fn stopped(stop: &Stop) -> String {
@@ -134,14 +170,43 @@ pub fn advice(fault: &Fault) -> Option<String> {
         _ if fault.operation == CREDENTIALS => {
             "set credentials as for the AWS CLI, or name a profile with --profile"
         }
+        Class::Denied if among(fault, &EXPIRED) => {
+            "the credentials in use have expired; get new ones, and give the same command again"
+        }
+        Class::Denied if among(fault, &UNKNOWN) => {
+            "AWS does not know the credentials in use; check --profile and the environment"
+        }
         Class::Denied => {
             return Some(format!("the credentials in use need permission for {}", fault.operation));
         }
+        Class::Throttled => {
+            "AWS takes no more calls for now; give the same command again later, or with a lower \
+             --parallelism"
+        }
+        Class::Broken => "AWS fails at this for now; give the same command again later",
+        Class::NotYet | Class::Conflict => {
+            "it did not pass within the time that it may take; give the same command again later"
+        }
         Class::NotEmpty => "it holds data; --delete-data lets it go, and what it holds with it",
         Class::Lost => "AWS could not be reached; check the network and --endpoint-url",
-        _ => return None,
+        Class::Invalid => return None,
     };
     Some(advice.to_owned())
+}
+
+/// Sessions end, as those of single sign-on and of CI do.
+const EXPIRED: [&str; 3] = ["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+const UNKNOWN: [&str; 6] = [
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "InvalidAccessKeyId",
+    "InvalidSignatureException",
+    "AuthFailure",
+];
+
+fn among(fault: &Fault, codes: &[&str]) -> bool {
+    fault.code.as_deref().is_some_and(|code| codes.contains(&code))
 }
 
 pub fn ran(outcomes: &BTreeMap<Id, JobOutcome>, style: Style) -> String {
@@ -166,8 +231,19 @@ pub fn ran(outcomes: &BTreeMap<Id, JobOutcome>, style: Style) -> String {
 }
 
 pub fn failed(id: &Id, failure: &Failure, style: Style) -> String {
-    let log = failure.log.as_ref().map_or_else(String::new, |log| format!("\n  log: {log}"));
-    format!("{}: job `{id}`: {}{log}", style.bad("failed"), why(failure))
+    let mut said = format!("{}: job `{id}`: {}", style.bad("failed"), why(failure));
+    if let Some(log) = &failure.log {
+        let _ = write!(said, "\n  log: {log}");
+    }
+    if let WhyFailed::Refused(fault) = &failure.why {
+        if let Some(step) = &failure.step {
+            let _ = write!(said, "\n  step {step} goes on; the same command finds it again");
+        }
+        if let Some(advice) = advice(fault) {
+            let _ = write!(said, "\n  hint: {advice}");
+        }
+    }
+    said
 }
 
 /// Why a job failed, on a line.

@@ -58,6 +58,8 @@ impl HourReporter for HoursProgress {
             }
             // Of hundreds of hours nobody reads it; failures name their logs.
             Event::Output(..) => {}
+            Event::Blind(_, fault) => self.live.murmur(&row, &format!("cannot be seen: {fault}")),
+            Event::Cancelling(_) => self.live.murmur(&row, "cancelling"),
             Event::WaitingForLog(_) => self.live.murmur(&row, "waiting for its log"),
             Event::Retrying(_, failure, tries) => {
                 let why = ending::why(failure);

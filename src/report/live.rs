@@ -38,6 +38,7 @@ impl Progress {
     /// On a terminal lines move; elsewhere each event is a line of its own.
     pub fn new(terminal: bool, style: Style) -> Self {
         let screen = terminal.then(MultiProgress::new);
+        super::show(screen.clone());
         Self { style, screen, rows: RefCell::default() }
     }
 
@@ -91,15 +92,13 @@ impl Progress {
 
     /// A line that stays.
     pub(super) fn line(&self, text: &str) {
-        match &self.screen {
-            Some(screen) => screen.suspend(|| say(text)),
-            None => say(text),
-        }
+        say(text);
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        super::show(None);
         if let Some(screen) = &self.screen {
             let _ = screen.clear();
         }
@@ -172,6 +171,8 @@ impl jobs::JobReporter for Progress {
             Event::Output(id, line) => {
                 self.line(&format!("{} {line}", self.style.faint(&format!("{id} |"))));
             }
+            Event::Blind(id, fault) => self.update(&row(id), &format!("cannot be seen: {fault}")),
+            Event::Cancelling(id) => self.update(&row(id), "cancelling"),
             Event::WaitingForLog(id) => self.update(&row(id), "waiting for its log"),
             Event::Retrying(id, failure, tries) => {
                 self.line(&ending::failed(id, failure, self.style));

@@ -1,5 +1,6 @@
 //! Plan, events and reports, for people and for machines. The only module that prints.
 
+pub mod calls;
 pub mod ending;
 pub mod hours;
 pub mod json;
@@ -14,6 +15,9 @@ pub mod traffic;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::MultiProgress;
 
 use crate::blueprint::{Desired, Id};
 use crate::jobs::Due;
@@ -98,6 +102,21 @@ pub fn answer(text: &str) {
 
 /// What a command says beside its answer.
 pub fn say(text: &str) {
+    let screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match screen {
+        Some(screen) => screen.suspend(|| write(text)),
+        None => write(text),
+    }
+}
+
+fn write(text: &str) {
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{}", text.trim_end_matches('\n'));
+}
+
+/// The lines that move on a terminal, while there are any: what is said goes above them.
+static SCREEN: Mutex<Option<MultiProgress>> = Mutex::new(None);
+
+fn show(screen: Option<MultiProgress>) {
+    *SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = screen;
 }

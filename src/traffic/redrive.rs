@@ -176,10 +176,10 @@ async fn follow(
     let started = Instant::now();
     let mut heard = started;
     for look in 0.. {
-        let found = match queues.last_move(from).await {
-            Ok(found) => found.filter(|task| task.started > before),
+        let (found, trouble) = match queues.last_move(from).await {
+            Ok(found) => (found.filter(|task| task.started > before), None),
             Err(fault) if matches!(fault.class, Class::Throttled | Class::Lost | Class::Broken) => {
-                None
+                (None, Some(fault))
             }
             Err(fault) => return Err(fault.into()),
         };
@@ -193,7 +193,9 @@ async fn follow(
                 MoveState::Cancelled => return Err(Halt::Cancelled(task.moved)),
                 MoveState::Failed(why) => return Err(Halt::Failed(why.clone(), task.moved)),
             },
-            None if heard.elapsed() > LISTED_WITHIN => return Err(Halt::NotListed),
+            None if heard.elapsed() > LISTED_WITHIN => {
+                return Err(trouble.map_or(Halt::NotListed, Halt::Refused));
+            }
             None => {}
         }
         if started.elapsed() > MOVED_WITHIN {

@@ -10,6 +10,7 @@ use pipeline::blueprint::Id;
 use pipeline::cloud::Class;
 use pipeline::plan::Choice;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::fake::{Answer, Fake, Habit, Verb};
 use crate::world::{Command, Resources, desired, place, planned};
@@ -104,4 +105,71 @@ async fn refusals_that_take_turns_come_to_an_end() {
             || fault.class == Class::NotYet),
         "{end:?}"
     );
+}
+
+/// By a clock that is set forward: how long each kind of trouble without end is borne.
+#[tokio::test(start_paused = true)]
+async fn trouble_without_end_is_told_of_and_ends_within_its_bound() {
+    let minute = 60;
+    for (verb, answer, bound) in [
+        (Verb::Create, Answer::Denied, 0),
+        (Verb::Create, Answer::Invalid, 0),
+        (Verb::Create, Answer::NotYet, 6 * minute),
+        (Verb::Create, Answer::Conflict, 11 * minute),
+        (Verb::Create, Answer::Throttled, 2 * minute),
+        (Verb::Create, Answer::Dropped, 3 * minute),
+        (Verb::Look, Answer::Throttled, 2 * minute),
+        (Verb::Look, Answer::Broken, 2 * minute),
+    ] {
+        let fake = Fake::new(place());
+        let choice = Choice::default();
+        let (plan, found) = planned(&fake, &desired(&roles(1)), Command::Apply, &choice).await;
+        let mut answers =
+            BTreeMap::from([(verb, [answer].into_iter().cycle().take(500).collect())]);
+        if verb == Verb::Look {
+            answers.insert(Verb::Create, [Answer::Dropped].into());
+        }
+        fake.habits.borrow_mut().insert("r0".into(), Habit { answers, ..Habit::default() });
+        let (place, reporter) = (&fake.place, &Silence::default());
+        let run = Run { cloud: &fake, place, reporter, parallel: 1, delete_data: false };
+        let started = Instant::now();
+        let report = apply(&run, &plan, &found, pending()).await;
+        let (took, case) = (started.elapsed().as_secs(), format!("{verb:?} {answer:?}"));
+        assert!(!report.succeeded() && took <= bound, "{case} took {took} s");
+        assert!(reporter.longest() <= 30, "{case}: silent for {} s", reporter.longest());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_settles_is_waited_for_no_longer_than_anything_takes() {
+    let fake = Fake::new(place());
+    let choice = Choice::default();
+    let (plan, found) = planned(&fake, &desired(&roles(1)), Command::Apply, &choice).await;
+    fake.habits.borrow_mut().insert("r0".into(), Habit { settles: 2_000, ..Habit::default() });
+    let (place, reporter) = (&fake.place, &Silence::default());
+    let run = Run { cloud: &fake, place, reporter, parallel: 1, delete_data: false };
+    let started = Instant::now();
+    let report = apply(&run, &plan, &found, pending()).await;
+    let end = &report.outcomes[&Id::new("r0")];
+    assert!(matches!(end, Outcome::Failed(Stop::TimedOut(_))), "{end:?}");
+    assert!(started.elapsed().as_secs() <= 2 * 60 * 60 + 30, "{:?}", started.elapsed());
+    assert!(reporter.longest() <= 30, "silent for {} s", reporter.longest());
+}
+
+/// How long nothing was told.
+#[derive(Default)]
+struct Silence(Cell<Option<Instant>>, Cell<u64>);
+
+impl Silence {
+    fn longest(&self) -> u64 {
+        self.1.get()
+    }
+}
+
+impl Reporter for Silence {
+    fn tell(&self, _: &Event<'_>) {
+        if let Some(last) = self.0.replace(Some(Instant::now())) {
+            self.1.set(self.1.get().max(last.elapsed().as_secs()));
+        }
+    }
 }

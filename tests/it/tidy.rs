@@ -31,8 +31,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cloud::Fault",
             "cloud::Message",
             "cloud::Move",
+            "cloud::NO_ANSWER",
             "cloud::Progress",
             "cloud::State",
+            "cloud::Waited",
             "observe::Unknown",
             "jobs",
             "kind",
@@ -67,7 +69,16 @@ const WORDS: &[(&str, &[&str])] = &[
     // `local` waits for its own server to start and to end.
     (
         "sleep(",
-        &["apply/converge.rs", "jobs", "aws/pace.rs", "local/mod.rs", "lock/lease.rs", "traffic"],
+        &[
+            "apply/converge.rs",
+            "aws/calls.rs",
+            "aws/pace.rs",
+            "cli/signals.rs",
+            "jobs",
+            "local/mod.rs",
+            "lock/lease.rs",
+            "traffic",
+        ],
     ),
     ("env::var(", &["cli", "aws", "local"]),
     (".unwrap()", &[]),

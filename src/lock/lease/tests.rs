@@ -21,6 +21,8 @@ enum Fate {
     RequestLost,
     Refused,
     Hangs,
+    /// Carried out half a second later, whether or not anybody still waits.
+    Late,
 }
 
 #[derive(Default)]
@@ -29,6 +31,8 @@ struct Bucket {
     object: RefCell<Option<(Vec<u8>, String, Instant)>>,
     written: Cell<u32>,
     fates: RefCell<VecDeque<Fate>>,
+    /// What is on its way, until when.
+    coming: RefCell<Option<(Vec<u8>, Instant)>>,
     /// Whether its clock is told.
     mute: Cell<bool>,
 }
@@ -70,6 +74,10 @@ fn fault(class: Class) -> Fault {
 impl Locks for Bucket {
     fn look<'a>(&'a self, _: &'a Object) -> Boxed<'a, Result<Option<Seen>, Fault>> {
         Box::pin(async move {
+            let due = |(_, at): &mut (Vec<u8>, Instant)| *at <= Instant::now();
+            if let Some((content, _)) = self.coming.borrow_mut().take_if(due) {
+                self.put_now(content, None);
+            }
             Ok(self.object.borrow().as_ref().map(|(content, etag, written)| Seen {
                 content: content.clone(),
                 etag: etag.clone(),
@@ -98,6 +106,11 @@ impl Locks for Bucket {
                 }
                 Fate::RequestLost => Err(fault(Class::Lost)),
                 Fate::Refused => Err(fault(Class::Denied)),
+                Fate::Late => {
+                    let at = Instant::now() + Duration::from_millis(500);
+                    *self.coming.borrow_mut() = Some((content, at));
+                    std::future::pending().await
+                }
                 Fate::Hangs => std::future::pending().await,
             }
         })
@@ -365,4 +378,32 @@ async fn somebody_who_came_while_the_bucket_was_emptied_is_not_robbed() {
     assert!(mine.pass().await.is_err());
     assert_eq!(mine.release().await, Ok(()));
     assert_eq!(bucket.holder().as_deref(), Some("other"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_arrives_after_its_run_was_stopped_is_given_back() {
+    let bucket = Bucket::default();
+    bucket.fates.borrow_mut().push_back(Fate::Late);
+    let lease = lease(&bucket, "a");
+    let stopped = timeout(Duration::from_millis(100), lease.take()).await;
+    assert!(stopped.is_err(), "{stopped:?}");
+    lease.release().await.expect("nothing is in the way");
+    assert_eq!((bucket.holder(), bucket.coming.borrow().is_some()), (None, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_for_a_lock_that_nobody_answers_give_up_at_once() {
+    let bucket = Bucket::default();
+    bucket.fates.borrow_mut().extend([Fate::Hangs; 10]);
+    let lease = lease(&bucket, "a");
+    let started = Instant::now();
+    let answers = futures_util::future::join_all((0..10).map(|_| lease.take())).await;
+    assert!(answers.iter().all(Result::is_err), "{answers:?}");
+    assert_eq!(started.elapsed().as_secs(), ASKED_FOR.as_secs());
+    assert_eq!(lease.take().await, Err(fault_told()), "it is asked for anew");
+    assert_eq!(bucket.fates.borrow().len(), 8);
+}
+
+fn fault_told() -> Fault {
+    Fault::new(Class::Lost, "s3:PutObject", "the lock was asked for, and no answer in time")
 }

@@ -3,6 +3,7 @@
 mod aim;
 mod body;
 mod call;
+mod deadlines;
 mod family;
 mod fault;
 mod hard;
@@ -17,6 +18,7 @@ mod proxy;
 mod race;
 mod refusal;
 mod scene;
+mod signals;
 mod slice;
 mod stale;
 mod stories;

@@ -27,6 +27,8 @@ pub enum Deed {
     Hang,
     /// The program is sent this signal, and the call is forwarded.
     Signal(&'static str),
+    /// The program is sent this signal, and the call is never answered.
+    SignalAndHang(&'static str),
 }
 
 /// What becomes of an answer.
@@ -158,6 +160,11 @@ impl Shared {
                 return None;
             }
             Deed::Signal(name) => self.signal(name),
+            Deed::SignalAndHang(name) => {
+                self.signal(name);
+                self.hold(run, None);
+                return None;
+            }
         }
         let mut answer = self.forward(&call).ok()?;
         match self.answered(&call, &mut answer) {

@@ -51,10 +51,6 @@ impl Run {
 }
 
 impl<'m> Scene<'m> {
-    pub fn on(machine: &'m Machine, project: Project<'m>) -> Self {
-        Self::in_mode(Mode::Mild, machine, project)
-    }
-
     pub fn in_mode(mode: Mode, machine: &'m Machine, project: Project<'m>) -> Self {
         let port = machine.port();
         let hard = (mode == Mode::Hard).then(|| Hard::before(port));

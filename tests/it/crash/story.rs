@@ -77,6 +77,12 @@ impl Story {
         for run in disturbed {
             outcome.ended_well(run, &[None, Some(0), Some(1), Some(4), Some(5), Some(6)]);
         }
+        self.ends(scene, end, &mut outcome);
+        outcome
+    }
+
+    /// The undisturbed commands, and the checks.
+    pub fn ends(&self, scene: &Scene<'_>, end: &Image, outcome: &mut Outcome) {
         for line in self.after {
             outcome.ended_well(&scene.undisturbed(line), &[Some(0)]);
         }
@@ -89,6 +95,5 @@ impl Story {
             }
         }
         outcome.compare(end, &scene.image());
-        outcome
     }
 }

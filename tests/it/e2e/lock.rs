@@ -156,7 +156,7 @@ fn a_run_that_was_robbed_stops_and_says_by_whom() {
     let child = at_work(&project);
     project.outside(BOBS);
     end(child).code(5).says(&[
-        "the job goes on where it runs",
+        "a job that was submitted goes on where it runs",
         "error: this run no longer holds the lock",
         "bob@elsewhere holds the lock",
     ]);

@@ -55,9 +55,9 @@ fn a_signal_during_a_job_leaves_the_job_running_and_the_next_apply_follows_it() 
     project.outside("wait(lambda: [s for c in clusters('NAME-spark') for s in steps(c)])");
     let kill = Command::new("kill").arg("-INT").arg(child.id().to_string()).status();
     assert!(kill.expect("kill runs").success());
-    Ended::new(line, child.wait_with_output().expect("it ends"))
-        .code(130)
-        .says(&["the job goes on where it runs; the same command finds it again"]);
+    Ended::new(line, child.wait_with_output().expect("it ends")).code(130).says(&[
+        "a job that was submitted goes on where it runs, and the same command finds it again",
+    ]);
     project.apply().code(0).says(&["say | still here", "succeeded: job `say`"]);
     assert_eq!(
         project.outside("answer([len(steps(c)) for c in clusters('NAME-spark')])"),
