@@ -155,6 +155,11 @@ impl apply::Reporter for Progress {
     }
 }
 
+/// What a job waits for that somebody else submits.
+pub fn claimed(cluster: &str) -> String {
+    format!("somebody else submitted it to {cluster}, or was about to: looking for its step")
+}
+
 impl jobs::JobReporter for Progress {
     fn job(&self, event: &jobs::Event<'_>) {
         use jobs::Event;
@@ -172,6 +177,7 @@ impl jobs::JobReporter for Progress {
             Event::Output(id, line) => {
                 self.line(&format!("{} {line}", self.style.faint(&format!("{id} |"))));
             }
+            Event::Claimed(id, cluster) => self.update(&row(id), &claimed(cluster)),
             Event::WaitingForLog(id) => self.update(&row(id), "waiting for its log"),
             Event::Retrying(id, failure, tries) => {
                 self.line(&ending::failed(id, failure, self.style));
