@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -238,6 +239,13 @@ pub trait Locks {
     /// Removes every version of it, and, of a key that ends with `/`, of all below it: before its
     /// bucket is deleted, which has to be empty.
     fn erase<'a>(&'a self, object: &'a Object) -> Boxed<'a, Result<(), Fault>>;
+}
+
+/// Makes what one writer writes another text than all that others do: the keys of hashers are
+/// random.
+pub fn nonce() -> String {
+    let half = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", half(), half())
 }
 
 /// An object as it was read.

@@ -214,6 +214,7 @@ pub fn jobs<'a>(
 ) -> Result<Jobs<'a>, Error> {
     Ok(Jobs {
         runner: &session.aws,
+        locks: &session.aws,
         apply,
         desired: &session.desired,
         artifacts: artifacts(session)?,

@@ -2,12 +2,12 @@
 
 use std::env;
 use std::fs;
-use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::pin::pin;
 
 use futures_util::future::select;
 
+use crate::cloud::nonce;
 use crate::jobs::Artifacts;
 use crate::lock::Lock;
 use crate::lock::lease::{Answer, Home, Lease};
@@ -25,7 +25,7 @@ use super::words::{again, quoted, with};
 pub fn lease<'a>(session: &'a Session, command: &str) -> Option<Lease<'a>> {
     let home = home(session)?;
     let command = format!("{command} {}", session.desired.file.display());
-    let me = Lock::new(random(), whoever(), job(environment), command);
+    let me = Lock::new(nonce(), whoever(), job(environment), command);
     Some(Lease::new(&session.aws, home, me))
 }
 
@@ -95,12 +95,6 @@ fn unlock(file: &Path) -> String {
 const CHOICES: [&str; 6] =
     ["--env", "--var", "--var-file", "--profile", "--region", "--endpoint-url"];
 
-/// Nobody else's: the keys of a hasher are random.
-fn random() -> String {
-    let half = || RandomState::new().hash_one(std::process::id());
-    format!("{:016x}{:016x}", half(), half())
-}
-
 #[expect(clippy::disallowed_methods, reason = "who runs the program is in the environment")]
 fn environment(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
@@ -162,6 +156,6 @@ mod tests {
 
     #[test]
     fn two_runs_have_two_names() {
-        assert_ne!(random(), random());
+        assert_ne!(nonce(), nonce());
     }
 }

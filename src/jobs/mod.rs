@@ -2,6 +2,7 @@
 
 pub mod backfill;
 pub mod cause;
+mod claim;
 pub mod hours;
 pub mod run;
 mod step;
@@ -154,6 +155,11 @@ impl Artifacts {
     /// The record of a success.
     pub fn record(&self, job: &Id, hash: &str) -> Object {
         self.object(&format!("runs/{job}/{hash}.json"))
+    }
+
+    /// The claim on submitting this input.
+    pub fn claim(&self, job: &Id, hash: &str) -> Object {
+        self.object(&format!("claims/{job}/{hash}.json"))
     }
 
     pub fn last(&self, job: &Id) -> Object {

@@ -13,7 +13,7 @@ use crate::apply::converge::converge;
 use crate::apply::next::Stop;
 use crate::apply::{self, Outcome};
 use crate::blueprint::{Desired, Id};
-use crate::cloud::{Fault, Object, Progress, Runner};
+use crate::cloud::{Fault, Locks, Object, Progress, Runner};
 use crate::kind::Outputs;
 use crate::plan::diff::Diff;
 use crate::plan::{Action, Step};
@@ -36,6 +36,8 @@ pub enum Force {
 pub enum Event<'a> {
     Started(&'a Id),
     Submitting(&'a Id, &'a str),
+    /// Somebody else is submitting it to that cluster, or was about to and ended.
+    Claimed(&'a Id, &'a str),
     Running(&'a Id, &'a Progress, Duration),
     /// It cannot be seen how it is.
     Blind(&'a Id, &'a Fault),
@@ -98,6 +100,7 @@ pub enum JobOutcome {
 /// What the jobs of one run share.
 pub struct Jobs<'a> {
     pub runner: &'a dyn Runner,
+    pub locks: &'a dyn Locks,
     pub apply: &'a apply::Run<'a>,
     pub desired: &'a Desired,
     pub artifacts: Artifacts,

@@ -10,6 +10,7 @@ use crate::blueprint::{Id, Job, When, spark};
 use crate::cloud::{Class, Fault, Object, Progress, State, Work};
 use crate::kind::{Outputs, Twin};
 
+use super::claim::{Claim, Claims, Found, LISTED_WITHIN};
 use super::run::{Event, Failure, Force, JobReporter, Jobs, Success, WhyFailed};
 use super::{Input, cause};
 
@@ -17,8 +18,6 @@ use super::{Input, cause};
 const ROUNDS: u32 = 3;
 /// What tells of steps.
 const LIST: &str = "elasticmapreduce:ListSteps";
-/// A submission whose answer was lost shows in the list of steps within this time.
-const LISTED_WITHIN: Duration = Duration::from_secs(120);
 /// How often a step and its driver's log are looked at. EMR writes logs every few minutes, others
 /// at once.
 const LOG_EVERY: Duration = Duration::from_secs(5);
@@ -45,6 +44,19 @@ struct Place {
     log_uri: Option<String>,
 }
 
+/// Who submits the job.
+enum Turn<'p> {
+    Ours(Mine),
+    /// Its step is there.
+    Theirs(&'p Place, Progress),
+}
+
+/// A claim that is ours.
+struct Mine {
+    claim: Claim,
+    etag: String,
+}
+
 impl Attempt<'_> {
     pub async fn run(&self) -> Result<Success, Failure> {
         let started = Instant::now();
@@ -52,20 +64,72 @@ impl Attempt<'_> {
         let script = self.jobs.artifacts.script(&self.input.script);
         self.upload(&script).await?;
         for _ in 0..ROUNDS {
-            let (place, twins) = self.places().await?;
-            for place in std::iter::once(&place).chain(&twins) {
-                let found = self.jobs.runner.find(&place.cluster, &name).await;
-                if let Some(step) = self.already(found.map_err(WhyFailed::from)?) {
+            let places = self.places().await?;
+            let mut before = Vec::new();
+            for place in &places {
+                let found = self.find(place, &name).await?;
+                before.push(found.as_ref().map(|step| step.step.clone()));
+                if let Some(step) = self.already(found) {
                     return self.follow(place, &name, step, started).await;
                 }
             }
-            match self.submit(&place, &name, &script).await? {
-                Some(step) => return self.follow(&place, &name, step, started).await,
-                None => continue,
+            let claim = Claim::new(&places[0].cluster, before.swap_remove(0));
+            let turn = match self.turn(&places, &name, claim).await? {
+                Turn::Theirs(place, step) => {
+                    return self.follow(place, &name, step, started).await;
+                }
+                Turn::Ours(mine) => mine,
+            };
+            if let Some(step) = self.submit(&places[0], &name, &script, turn).await? {
+                return self.follow(&places[0], &name, step, started).await;
             }
         }
         Err(WhyFailed::Cluster(format!("the cluster ended {ROUNDS} times before it took the job"))
             .into())
+    }
+
+    async fn find(&self, place: &Place, name: &str) -> Result<Option<Progress>, Failure> {
+        let found = self.jobs.runner.find(&place.cluster, name).await;
+        Ok(found.map_err(WhyFailed::from)?)
+    }
+
+    /// Waits for its turn to submit: while somebody else's submission may be on its way, that
+    /// step is looked for.
+    async fn turn<'p>(
+        &self,
+        places: &'p [Place],
+        name: &str,
+        claim: Claim,
+    ) -> Result<Turn<'p>, Failure> {
+        let claims = self.claims();
+        for _ in 0..ROUNDS {
+            let found = claims.look().await.map_err(WhyFailed::from)?;
+            let standing = found.as_ref().and_then(Found::standing);
+            if let Some((theirs, left)) = standing
+                && let Some(place) = places.iter().find(|p| p.cluster == theirs.cluster)
+            {
+                let step = self.find(place, name).await?;
+                if step.as_ref().map(|step| &step.step) == theirs.before.as_ref() {
+                    let waits = Event::Claimed(self.id, &place.cluster);
+                    let step = self.listed(place, name, &theirs.before, (left, waits)).await?;
+                    if let Some(step) = step {
+                        return Ok(Turn::Theirs(place, step));
+                    }
+                } else if let Some(step) = self.already(step) {
+                    return Ok(Turn::Theirs(place, step));
+                }
+            }
+            let over = found.as_ref().map(|found| found.etag.as_str());
+            if let Some(etag) = claims.take(&claim, over).await.map_err(WhyFailed::from)? {
+                return Ok(Turn::Ours(Mine { claim, etag }));
+            }
+        }
+        Err(WhyFailed::Cluster("others submit this job in turns".into()).into())
+    }
+
+    fn claims(&self) -> Claims<'_> {
+        let object = self.jobs.artifacts.claim(self.id, &self.input.hash);
+        Claims { locks: self.jobs.locks, object }
     }
 
     async fn upload(&self, script: &Object) -> Result<(), Failure> {
@@ -77,15 +141,15 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Where the job is to run, and where else its step may be already: while there are two
+    /// Where the job is to run, and after it where its step may be as well: while there are two
     /// clusters of ours, somebody may have submitted it to the other one.
-    async fn places(&self) -> Result<(Place, Vec<Place>), Failure> {
+    async fn places(&self) -> Result<Vec<Place>, Failure> {
         let outputs: Outputs = self.jobs.cluster(&self.job.cluster).await?;
         let cluster = outputs.get("cluster_id").cloned();
         let cluster = cluster.ok_or_else(|| WhyFailed::Cluster("it has no id".into()))?;
+        let twins = Twin::noted(&outputs).map(|twin| twin.identity.to_string());
         let place = |cluster| Place { cluster, log_uri: outputs.get("log_uri").cloned() };
-        let twins = Twin::noted(&outputs).map(|twin| place(twin.identity.to_string()));
-        Ok((place(cluster), twins.collect()))
+        Ok(std::iter::once(cluster).chain(twins).map(place).collect())
     }
 
     /// A step of this very work that need not be submitted again.
@@ -107,21 +171,31 @@ impl Attempt<'_> {
         place: &Place,
         name: &str,
         script: &Object,
+        mine: Mine,
     ) -> Result<Option<Progress>, Failure> {
-        let before = self.jobs.runner.find(&place.cluster, name).await.map_err(WhyFailed::from)?;
         let work = Work {
             name: name.to_owned(),
             jar: spark::JAR.to_owned(),
             args: spark::submit(&self.input.conf, &script.to_string(), &self.input.args),
         };
         self.reporter.job(&Event::Submitting(self.id, &place.cluster));
+        let Mine { claim, etag } = mine;
         match self.jobs.runner.submit(&place.cluster, &work).await {
             Ok(()) => {}
             Err(fault) if matches!(fault.class, Class::Lost | Class::Broken) => {}
-            Err(fault) if fault.class == Class::Conflict => return Ok(None),
-            Err(fault) => return Err(WhyFailed::Refused(fault).into()),
+            Err(fault) => {
+                self.claims().give_back(claim, &etag).await;
+                let ends = fault.class == Class::Conflict;
+                return if ends { Ok(None) } else { Err(WhyFailed::Refused(fault).into()) };
+            }
         }
-        self.listed(place, name, before.map(|step| step.step)).await.map(Some)
+        let wait = (LISTED_WITHIN, Event::Submitting(self.id, &place.cluster));
+        if let Some(step) = self.listed(place, name, &claim.before, wait).await? {
+            return Ok(Some(step));
+        }
+        let cluster = &place.cluster;
+        let why = format!("`{name}` was submitted to {cluster} and is not listed there; run again");
+        Err(WhyFailed::Cluster(why).into())
     }
 
     /// The step as the cluster lists it: what was sent once is looked for, never sent again.
@@ -129,26 +203,22 @@ impl Attempt<'_> {
         &self,
         place: &Place,
         name: &str,
-        before: Option<String>,
-    ) -> Result<Progress, Failure> {
+        before: &Option<String>,
+        (within, waits): (Duration, Event<'_>),
+    ) -> Result<Option<Progress>, Failure> {
         let started = Instant::now();
         for look in 0.. {
-            let found =
-                self.jobs.runner.find(&place.cluster, name).await.map_err(WhyFailed::from)?;
+            let found = self.find(place, name).await?;
             if let Some(step) = found.filter(|step| Some(&step.step) != before.as_ref()) {
-                return Ok(step);
+                return Ok(Some(step));
             }
-            if started.elapsed() > LISTED_WITHIN {
+            if started.elapsed() > within {
                 break;
             }
-            self.reporter.job(&Event::Submitting(self.id, &place.cluster));
+            self.reporter.job(&waits);
             pause(retry::poll(look)).await;
         }
-        let why = format!(
-            "`{name}` was submitted to {} and is not listed there; run again",
-            place.cluster
-        );
-        Err(WhyFailed::Cluster(why).into())
+        Ok(None)
     }
 
     async fn follow(

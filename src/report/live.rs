@@ -154,6 +154,11 @@ impl apply::Reporter for Progress {
     }
 }
 
+/// What a job waits for that somebody else submits.
+pub fn claimed(cluster: &str) -> String {
+    format!("somebody else submitted it to {cluster}, or was about to: looking for its step")
+}
+
 impl jobs::JobReporter for Progress {
     fn job(&self, event: &jobs::Event<'_>) {
         use jobs::Event;
@@ -171,6 +176,7 @@ impl jobs::JobReporter for Progress {
             Event::Output(id, line) => {
                 self.line(&format!("{} {line}", self.style.faint(&format!("{id} |"))));
             }
+            Event::Claimed(id, cluster) => self.update(&row(id), &claimed(cluster)),
             Event::Blind(id, fault) => self.update(&row(id), &format!("cannot be seen: {fault}")),
             Event::Cancelling(id) => self.update(&row(id), "cancelling"),
             Event::WaitingForLog(id) => self.update(&row(id), "waiting for its log"),

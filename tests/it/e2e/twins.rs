@@ -125,7 +125,7 @@ answer({k['KeyId']: kms.describe_key(KeyId=k['KeyId'])['KeyMetadata']['KeyState'
 }
 
 #[test]
-fn two_runs_that_need_a_cluster_in_the_same_moment_start_one() {
+fn two_runs_in_the_same_moment_start_one_cluster_and_submit_one_step() {
     let project = telling("onestart");
     project.run("apply blueprint.yaml --local --yes --no-run").code(0);
     let line = "run blueprint.yaml say --local";
@@ -133,7 +133,8 @@ fn two_runs_that_need_a_cluster_in_the_same_moment_start_one() {
     for run in runs {
         Ended::new(line, run.wait_with_output().expect("it ended")).code(0);
     }
-    assert_eq!(project.outside("answer(len(clusters('NAME-spark')))"), 1);
+    let found = project.outside("answer([len(steps(c)) for c in clusters('NAME-spark')])");
+    assert_eq!(found, json!([1]), "one cluster with one step");
 }
 
 #[test]
@@ -152,4 +153,33 @@ fn a_cluster_that_somebody_else_is_starting_is_waited_for() {
     assert!(says("succeeded: job `say`"));
     assert!(child.wait().expect("it ended").success());
     assert_eq!(project.outside("answer(clusters('NAME-spark'))"), json!([theirs]));
+}
+
+/// A run that was killed just after it had submitted, and a listing that lags.
+#[test]
+fn a_step_that_may_be_there_and_is_not_listed_is_waited_for() {
+    let project = Project::small("claimed");
+    project.apply().code(0);
+    let before = project.outside("answer(steps(clusters('NAME-spark')[0])[0]['Id'])");
+    project.outside(&format!(
+        "key = [k for k in objects('NAME-000000000000', 'pipeline/') if '/claims/say/' in k][0]
+put('NAME-000000000000', key, json.dumps({{'version': 1, 'cluster': clusters('NAME-spark')[0],
+    'before': {before}, 'free': False, 'nonce': 'theirs'}}))"
+    ));
+    let mut child = project.start("run blueprint.yaml say --local");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let mut says = |words: &str| lines.any(|line| line.expect("it is text").contains(words));
+    assert!(says("or was about to: looking for its step"));
+    let theirs = project.outside(
+        "emr, cluster = client('emr'), clusters('NAME-spark')[0]
+step = steps(cluster)[0]
+jar = {'Jar': step['Config']['Jar'], 'Args': step['Config']['Args']}
+answer(emr.add_job_flow_steps(JobFlowId=cluster, Steps=[{'Name': step['Name'],
+    'ActionOnFailure': 'CONTINUE', 'HadoopJarStep': jar}])['StepIds'][0])",
+    );
+    assert!(says(theirs.as_str().expect("an id")));
+    assert!(says("succeeded: job `say`"));
+    assert!(child.wait().expect("it ended").success());
+    let count = project.outside("answer(len(steps(clusters('NAME-spark')[0])))");
+    assert_eq!(count, 2, "the first run's, and the one that was found");
 }
