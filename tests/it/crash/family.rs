@@ -154,6 +154,7 @@ impl Story {
             }
         }
         outcome.compare(end, &scene.image());
+        outcome.leaves_others_alone(scene);
         outcome
     }
 }
@@ -174,6 +175,13 @@ impl Outcome {
         for write in beyond(&run.ended.err, &run.made) {
             self.beyond += 1;
             self.miss(format!("a write that the plan does not imply: {write}"));
+        }
+    }
+
+    pub fn leaves_others_alone(&mut self, scene: &Scene<'_>) {
+        for change in scene.trespasses() {
+            self.foreign += 1;
+            self.miss(format!("not ours, and changed: {change}"));
         }
     }
 

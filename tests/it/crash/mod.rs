@@ -3,12 +3,16 @@
 mod aim;
 mod body;
 mod call;
+mod crowd;
+mod crowded;
 mod family;
+mod foreign;
 mod honest;
 mod http;
 mod image;
 mod implied;
 mod kill;
+mod neighbour;
 mod point;
 mod proxy;
 mod scene;

@@ -2,12 +2,14 @@
 
 use std::io::Read;
 use std::process::{Child, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::crowd::{Size, gather};
+use super::foreign::Foreign;
 use super::http::ask;
 use super::image::Image;
 use super::proxy::{Made, Proxy, Rule};
@@ -21,6 +23,8 @@ pub struct Scene<'m> {
     pub project: Project<'m>,
     pub proxy: Proxy,
     port: u16,
+    /// What was there before us.
+    foreign: Mutex<Foreign>,
 }
 
 /// How a run ended and what it asked of AWS.
@@ -39,20 +43,59 @@ impl Run {
 impl<'m> Scene<'m> {
     pub fn on(machine: &'m Machine, project: Project<'m>) -> Self {
         let port = machine.port();
-        Self { project, proxy: Proxy::before(port), port }
+        Self { project, proxy: Proxy::before(port), port, foreign: Mutex::default() }
     }
 
-    /// Forgets everything that the AWS holds.
+    /// Forgets everything that the AWS holds; what others hold in it is new.
     pub fn reset(&self) {
+        self.crowd(Size::Few);
+    }
+
+    pub fn crowd(&self, size: Size) {
         ask(self.port, "POST", "/_local/reset", "{}");
+        gather(self.port, size);
+        self.look_around();
+    }
+
+    /// All that there is now is others', from here on.
+    pub fn look_around(&self) {
+        *self.foreign() = Foreign::of(&self.told());
+    }
+
+    /// What comes meanwhile is others', also where it lies in what is ours.
+    pub fn joined_by(&self, others: impl FnOnce(u16)) {
+        let before = self.told();
+        others(self.port);
+        self.foreign().extend(&before, &self.told());
+    }
+
+    /// What lies in a bucket of ours goes with it.
+    pub fn goes_with(&self, bucket: &str) {
+        self.foreign().leave_out(bucket);
+    }
+
+    /// What of others is no longer as it was.
+    pub fn trespasses(&self) -> Vec<String> {
+        self.foreign().changed(&self.told())
+    }
+
+    fn foreign(&self) -> MutexGuard<'_, Foreign> {
+        self.foreign.lock().expect("nothing panics in here")
+    }
+
+    fn told(&self) -> Value {
+        ask(self.port, "GET", "/_local/image", "")
     }
 
     pub fn control(&self, path: &str, body: &str) -> Value {
         ask(self.port, "POST", &format!("/_local/{path}"), body)
     }
 
+    /// What is ours.
     pub fn image(&self) -> Image {
-        Image::of(&ask(self.port, "GET", "/_local/image", ""))
+        let mut told = self.told();
+        self.foreign().take_from(&mut told);
+        Image::of(&told)
     }
 
     /// A run of the program, with these rules in its way.
