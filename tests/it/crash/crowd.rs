@@ -55,25 +55,32 @@ const TAGS: &[Tags<'static>] = &[
     &[("pipeline:id", "dashboard")],
 ];
 
-/// Puts them there, within a moment.
+/// Puts them there.
 pub fn gather(port: u16, size: Size) {
-    let pace = ask(port, "GET", "/_local/pace", "");
-    let at_once = json!({ "cluster_start_seconds": 0, "cluster_end_seconds": 0 });
-    ask(port, "POST", "/_local/pace", &at_once.to_string());
     let here = Neighbour { port, region: REGION };
     here.has("s3-bucket", "somebody", &[]);
     here.has("cloudwatch-alarm", "somebody", &[]);
     let tags = &mut TAGS.iter().copied().cycle();
-    for (kind, ours) in OURS {
-        for name in names(kind, ours, size) {
-            here.has(kind, &name, tags.next().expect("it never ends"));
+    at_once(port, || {
+        for (kind, ours) in OURS {
+            for name in names(kind, ours, size) {
+                here.has(kind, &name, tags.next().expect("it never ends"));
+            }
         }
-    }
-    clusters(&here, size);
+        clusters(&here, size);
+        elsewhere(&Neighbour { port, region: ELSEWHERE }, size);
+    });
     keys(&here, size);
-    elsewhere(&Neighbour { port, region: ELSEWHERE }, size);
     // Our own mark, on what is not ours.
     here.notification("somebody", "pipeline-8b357e2e-announce.arrivals", "crash-arrivals");
+}
+
+/// Clusters that are started or ended in this have done so afterwards.
+pub fn at_once(port: u16, deed: impl FnOnce()) {
+    let pace = ask(port, "GET", "/_local/pace", "");
+    let none = json!({ "cluster_start_seconds": 0, "cluster_end_seconds": 0 });
+    ask(port, "POST", "/_local/pace", &none.to_string());
+    deed();
     ask(port, "POST", "/_local/pace", &pace.to_string());
 }
 
@@ -129,7 +136,7 @@ fn clusters(here: &Neighbour, size: Size) {
         let retired = ("pipeline:retired", "true");
         let tags = tags.iter().copied().chain((at % 5 == 0).then_some(retired));
         let tags: Vec<_> = tags.collect();
-        let namesake = at % 11 < 2;
+        let namesake = at % 55 < 2;
         let name = format!("crash-prod-spark-{at}");
         let id = here.cluster(if namesake { "crash-prod-spark" } else { &name }, &tags);
         if at % 2 == 0 {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::crowd::Size;
+use super::crowd::{Size, at_once};
 use super::family::Outcome;
 use super::neighbour::Neighbour;
 use super::point::{Kill, Point, Side};
@@ -108,12 +108,13 @@ fn beside(port: u16) {
         here.s3(&format!("/{LAKE}/{key}"), key);
     }
     here.mapping("crash-prod-trigger-2", "crash-prod-arrivals");
-    here.composite("over-ours", "ALARM(\"crash-prod-step-failed\")", &[]);
-    let said = json!({ "JobFlowIds": [here.cluster("crash-prod-spark-core", &[])] });
-    here.json("ElasticMapReduce.TerminateJobFlows", &said);
-    for tags in [&[][..], &[("pipeline:owner", "crash/prod"), ("pipeline:id", "core")]] {
-        here.cluster("crash-prod-spark-core", tags);
-    }
+    at_once(port, || {
+        let said = json!({ "JobFlowIds": [here.cluster("crash-prod-spark-core", &[])] });
+        here.json("ElasticMapReduce.TerminateJobFlows", &said);
+        for tags in [&[][..], &[("pipeline:owner", "crash/prod"), ("pipeline:id", "core")]] {
+            here.cluster("crash-prod-spark-core", tags);
+        }
+    });
 }
 
 /// Killed right after each of these calls, and done at last; then there is nothing left to do.

@@ -9,9 +9,15 @@ use serde_json::Value;
 #[derive(Debug, Default, Clone)]
 pub struct Foreign(BTreeMap<[String; 3], Value>);
 
-/// What is told of things, and nobody's.
-const TOLD: [(&str, &str); 2] = [("cloudwatch", "metrics"), ("cloudwatch", "alarm_history")];
-/// A new function becomes active by itself.
+/// What AWS tells of things, and nobody's.
+const TOLD: [(&str, &str); 3] = [
+    ("cloudwatch", "metrics"),
+    ("cloudwatch", "alarm_history"),
+    ("iam", "aws_managed_attachment_counts"),
+];
+/// A function of others works on while we do: it takes messages and writes a log.
+const WORK: [&str; 3] = ["messages", "streams", "LastProcessingResult"];
+/// A new one becomes active by itself.
 const PASSING: [&str; 2] = ["State", "LastUpdateStatus"];
 
 impl Foreign {
@@ -83,6 +89,9 @@ impl Foreign {
 
 fn lasting(thing: &Value) -> Value {
     let mut thing = thing.clone();
+    if let Some(members) = thing.as_object_mut() {
+        members.retain(|name, _| !WORK.contains(&name.as_str()));
+    }
     if let Some(config) = thing.get_mut("config").and_then(Value::as_object_mut) {
         config.retain(|name, _| !PASSING.iter().any(|start| name.starts_with(start)));
     }
