@@ -128,6 +128,13 @@ impl Outcome {
         }
     }
 
+    pub fn leaves_others_alone(&mut self, scene: &Scene<'_>) {
+        for change in scene.trespasses() {
+            self.foreign += 1;
+            self.miss(format!("not ours, and changed: {change}"));
+        }
+    }
+
     pub fn compare(&mut self, wanted: &Image, found: &Image) {
         let differences = wanted.differences(found);
         let extra: Vec<_> =

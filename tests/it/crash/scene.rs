@@ -2,12 +2,14 @@
 
 use std::io::Read;
 use std::process::{Child, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::crowd::{Size, gather};
+use super::foreign::Foreign;
 use super::hard::Hard;
 use super::http::ask;
 use super::image::Image;
@@ -15,8 +17,9 @@ use super::proxy::{Made, Proxy, Rule};
 use crate::e2e::machine::Machine;
 use crate::e2e::{Ended, Project};
 
-/// No run takes as long; one that does hangs.
-const RUN_MAX: Duration = Duration::from_secs(150);
+/// No run takes as long; one that does hangs. Who finds that another was about to start a cluster
+/// waits four minutes for it.
+const RUN_MAX: Duration = Duration::from_secs(330);
 /// The same where it has to wait for everything.
 const HARD_RUN_MAX: Duration = Duration::from_secs(450);
 
@@ -26,6 +29,8 @@ pub struct Scene<'m> {
     port: u16,
     /// Stands between the two in hard mode.
     pub hard: Option<Hard>,
+    /// What was there before us.
+    foreign: Mutex<Foreign>,
 }
 
 /// How the AWS behaves.
@@ -55,7 +60,8 @@ impl<'m> Scene<'m> {
         let port = machine.port();
         let hard = (mode == Mode::Hard).then(|| Hard::before(port));
         let upstream = hard.as_ref().map_or(port, |hard| hard.proxy.port);
-        let scene = Self { project, proxy: Proxy::before(upstream), port, hard };
+        let scene =
+            Self { project, proxy: Proxy::before(upstream), port, hard, foreign: Mutex::default() };
         // What Spark and the trigger would do is not the matter here.
         let pace = r#"{"step_seconds": 0.5, "cluster_start_seconds": 0.5, "triggers": false}"#;
         scene.control("pace", pace);
@@ -68,20 +74,59 @@ impl<'m> Scene<'m> {
         self.hard.as_ref().map_or(self.port, |hard| hard.proxy.port)
     }
 
-    /// Forgets everything that the AWS holds.
+    /// Forgets everything that the AWS holds; what others hold in it is new.
     pub fn reset(&self) {
+        self.crowd(Size::Few);
+    }
+
+    pub fn crowd(&self, size: Size) {
         ask(self.port, "POST", "/_local/reset", "{}");
         if let Some(hard) = &self.hard {
             hard.forget();
         }
+        gather(self.port, size);
+        self.look_around();
+    }
+
+    /// All that there is now is others', from here on.
+    pub fn look_around(&self) {
+        *self.foreign() = Foreign::of(&self.told());
+    }
+
+    /// What comes meanwhile is others', also where it lies in what is ours.
+    pub fn joined_by(&self, others: impl FnOnce(u16)) {
+        let before = self.told();
+        others(self.port);
+        self.foreign().extend(&before, &self.told());
+    }
+
+    /// What lies in a bucket of ours goes with it.
+    pub fn goes_with(&self, bucket: &str) {
+        self.foreign().leave_out(bucket);
+    }
+
+    /// What of others is no longer as it was.
+    pub fn trespasses(&self) -> Vec<String> {
+        self.foreign().changed(&self.told())
+    }
+
+    fn foreign(&self) -> MutexGuard<'_, Foreign> {
+        self.foreign.lock().expect("nothing panics in here")
+    }
+
+    fn told(&self) -> Value {
+        ask(self.port, "GET", "/_local/image", "")
     }
 
     pub fn control(&self, path: &str, body: &str) -> Value {
         ask(self.port, "POST", &format!("/_local/{path}"), body)
     }
 
+    /// What is ours.
     pub fn image(&self) -> Image {
-        Image::of(&ask(self.port, "GET", "/_local/image", ""))
+        let mut told = self.told();
+        self.foreign().take_from(&mut told);
+        Image::of(&told)
     }
 
     /// A run of the program, with these rules in its way.

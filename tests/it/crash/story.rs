@@ -95,5 +95,6 @@ impl Story {
             }
         }
         outcome.compare(end, &scene.image());
+        outcome.leaves_others_alone(scene);
     }
 }
