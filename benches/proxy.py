@@ -1,4 +1,7 @@
-"""A proxy on loopback that counts calls, can delay them, and tells how many had to wait for each other."""
+"""A proxy on loopback that counts calls, can delay them, and tells how many had to wait for each other.
+
+What `after` is set to is told the name of each call once AWS has carried it out, and before the reply goes back.
+"""
 
 import http.client
 import threading
@@ -11,6 +14,7 @@ class Proxy:
 
     def __init__(self, port, delay=0.0):
         self.calls = []
+        self.after = None
         self.lock = threading.Lock()
         proxy = self
 
@@ -20,7 +24,7 @@ class Proxy:
             def forward(self):
                 try:
                     self.exchange()
-                except BrokenPipeError:
+                except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
 
             def exchange(self):
@@ -33,6 +37,8 @@ class Proxy:
                 answer = upstream.getresponse()
                 content = answer.read()
                 proxy.record(self.name(body), start)
+                if proxy.after:
+                    proxy.after(self.name(body))
                 self.send_response(answer.status)
                 for key, value in answer.getheaders():
                     if key.lower() not in ("transfer-encoding", "connection", "content-length", "date", "server"):
