@@ -29,20 +29,25 @@ from proxy import Proxy  # noqa: E402
 READS = ("Describe", "List", "Get", "Head", "S3 GET", "S3 HEAD")
 # No undisturbed run comes near it.
 RUN_MAX = 600
-# By service and store of the image, what tells two things of it apart, where their keys do not.
+# By service and store of the image, what names a thing of it, where its key there does not.
 THINGS = {
-    ("cloudwatch", "alarms"): None,
     ("cloudwatch_logs", "log_groups"): None,
-    ("emr", "clusters"): "name",
+    ("emr", "clusters"): lambda cluster: cluster["request"]["Name"],
     ("iam", "roles"): None,
     ("iam", "instance_profiles"): None,
     ("kinesis", "streams"): None,
     ("kms", "aliases"): None,
-    ("kms", "keys"): "Description",
-    ("s3", "buckets"): None,
+    ("kms", "keys"): lambda key: key["Description"],
+    ("s3", "buckets_meta"): None,
     ("sns", "topics"): None,
     ("sqs", "queues"): None,
 }
+
+
+def has_ended(thing):
+    """A key that waits for its end, or a cluster that came to it; both stay on AWS's lists."""
+    state = (thing.get("KeyState"), thing.get("state")) if isinstance(thing, dict) else ()
+    return any(str(word).startswith(("PendingDeletion", "TERMINAT")) for word in state)
 
 
 class Terraform:
@@ -62,22 +67,21 @@ class Terraform:
     def forget(self):
         for file in self.folder.glob("*terraform.tfstate*"):
             file.unlink()
-        for file in self.folder.glob(".terraform.tfstate*"):
-            file.unlink()
 
 
 class Pipeline:
-    apply = ["apply", "blueprint.yaml", "--yes"]
-    plan = ["plan", "blueprint.yaml", "--detailed-exitcode"]
     name = "The same blueprint"
+    environment = {}
 
     def __init__(self, folder, endpoint, program):
         shutil.copy(HERE / "blueprint.yaml", folder)
-        self.folder, self.environment = folder, {"AWS_ENDPOINT_URL": endpoint}
-        self.program = [program]
+        self.folder, self.program = folder, [program]
+        blueprint = ["blueprint.yaml", "--endpoint-url", endpoint]
+        self.apply = ["apply", *blueprint, "--yes"]
+        self.plan = ["plan", *blueprint, "--detailed-exitcode"]
 
     def forget(self):
-        pass
+        """What it keeps is in AWS."""
 
 
 class Ended:
@@ -128,14 +132,12 @@ class Scene:
         return Ended(process.returncode, said.decode(errors="replace"), hung)
 
     def held(self):
-        """How many of each thing AWS holds, without keys that wait for their end and clusters that came to theirs."""
+        """How many of each thing AWS holds."""
         image, held = self.ask("GET", "image"), Counter()
-        for (service, store), named in THINGS.items():
+        for (service, store), name in THINGS.items():
             for key, thing in image[service][store].items():
-                state = thing.get("state") or "" if isinstance(thing, dict) else ""
-                if isinstance(thing, dict) and thing.get("KeyState") == "PendingDeletion" or str(state).startswith("TERMINAT"):
-                    continue
-                held[f"{service} {store} {thing[named] if named else key}"] += 1
+                if not has_ended(thing):
+                    held[f"{service} {store} {name(thing) if name else key}"] += 1
         return held
 
 

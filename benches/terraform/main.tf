@@ -116,20 +116,6 @@ resource "aws_sns_topic" "oncall" {
   name = "killed-oncall"
 }
 
-resource "aws_cloudwatch_metric_alarm" "unhandled" {
-  alarm_name          = "killed-unhandled"
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  statistic           = "Maximum"
-  period              = 60
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-  dimensions          = { QueueName = aws_sqs_queue.unhandled.name }
-  alarm_actions       = [aws_sns_topic.oncall.arn]
-}
-
 resource "aws_iam_role" "nodes" {
   name = "killed-nodes"
   assume_role_policy = jsonencode({
@@ -165,6 +151,8 @@ resource "aws_emr_cluster" "spark" {
   applications  = ["Spark", "Hadoop"]
   service_role  = aws_iam_role.emr.arn
   log_uri       = "s3n://${aws_s3_bucket.lake.id}/logs/emr/"
+  # Left out, it comes back as 15, and the provider would replace the cluster.
+  ebs_root_volume_size = 15
   ec2_attributes {
     instance_profile = aws_iam_instance_profile.nodes.arn
   }
