@@ -1,6 +1,6 @@
 """Kills an apply just after AWS carried out one of its writes, and looks what the next apply makes of it.
 
-    python3 benches/terraform/kill.py [--tool terraform|pipeline] [--every 2] [--first 1] [--pipeline target/debug/pipeline]
+    python3 benches/terraform/kill.py [--tool terraform|pipeline] [--every 2] [--first 1] [--pipeline PROGRAM]
 
 Terraform is the one on the PATH; `terraform init` gets it its provider. Everything happens on a local AWS that the
 script starts for itself. A try: apply, killed with SIGKILL as a whole group of processes once AWS has carried out the
@@ -128,7 +128,10 @@ class Scene:
             hung = True
             kill()
             said, _ = process.communicate()
-        self.proxy.after = None
+        finally:
+            self.proxy.after = None
+            if process.poll() is None:
+                kill()
         return Ended(process.returncode, said.decode(errors="replace"), hung)
 
     def held(self):
@@ -211,7 +214,8 @@ def one(scene, point, wanted, tally):
 def family(scene, arguments):
     made, wanted = points(scene)
     chosen = made[arguments.first - 1 :: arguments.every]
-    print(f"{scene.tool.name}: {len(made)} writes, {len(chosen)} of them are tried; {sum(wanted.values())} things", flush=True)
+    print(f"{scene.tool.name}: {len(chosen)} of {len(made)} writes are tried; {sum(wanted.values())} things")
+    print("  " + ", ".join(f"{name} {which}" for name, which in made), flush=True)
     tally = Tally()
     for name, which in chosen:
         start = time.monotonic()
@@ -227,6 +231,7 @@ def main():
     parser.add_argument("--first", type=int, default=1, help="the first write that is tried, counted from 1")
     parser.add_argument("--every", type=int, default=1, help="2: every second write")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     program = str(Path(arguments.pipeline).resolve())
     os.environ.update(NO_COLOR="1", CHECKPOINT_DISABLE="1", AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench")
     with tempfile.TemporaryDirectory() as folder:
