@@ -1,6 +1,6 @@
 """Kills an apply just after AWS carried out one of its writes, and looks what the next apply makes of it.
 
-    python3 benches/terraform/kill.py [--tool terraform|pipeline] [--every 2] [--first 1] [--pipeline PROGRAM]
+    python3 benches/terraform/kill.py [--tool terraform|pipeline] [--every 2] [--only RunJobFlow] [--pipeline PROGRAM]
 
 Terraform is the one on the PATH; `terraform init` gets it its provider. Everything happens on a local AWS that the
 script starts for itself. A try: apply, killed with SIGKILL as a whole group of processes once AWS has carried out the
@@ -213,23 +213,25 @@ def one(scene, point, wanted, tally):
 
 def family(scene, arguments):
     made, wanted = points(scene)
-    chosen = made[arguments.first - 1 :: arguments.every]
+    chosen = [point for point in made[:: arguments.every] if arguments.only in (None, point[0])]
     print(f"{scene.tool.name}: {len(chosen)} of {len(made)} writes are tried; {sum(wanted.values())} things")
     print("  " + ", ".join(f"{name} {which}" for name, which in made), flush=True)
     tally = Tally()
-    for name, which in chosen:
-        start = time.monotonic()
-        told = one(scene, (name, which), wanted, tally)
-        print(f"  {name} {which}: {told} ({time.monotonic() - start:.0f} s)", flush=True)
-    print(tally.row(f"{scene.tool.name}: apply killed after a write"), flush=True)
+    try:
+        for name, which in chosen:
+            start = time.monotonic()
+            told = one(scene, (name, which), wanted, tally)
+            print(f"  {name} {which}: {told} ({time.monotonic() - start:.0f} s)", flush=True)
+    finally:
+        print(tally.row(f"{scene.tool.name}: apply killed after a write"), flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tool", choices=["terraform", "pipeline"], default="terraform")
     parser.add_argument("--pipeline", default=str(HERE.parent.parent / "target" / "debug" / "pipeline"))
-    parser.add_argument("--first", type=int, default=1, help="the first write that is tried, counted from 1")
     parser.add_argument("--every", type=int, default=1, help="2: every second write")
+    parser.add_argument("--only", help="writes of this name alone, as RunJobFlow")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     program = str(Path(arguments.pipeline).resolve())
