@@ -1,9 +1,23 @@
-"""A proxy on loopback that counts calls, can delay them, and tells how many had to wait for each other."""
+"""A proxy on loopback that counts calls, can delay them, and tells how many had to wait for each other.
+
+What `after` is set to is told the name of each call that AWS has carried out, before the reply goes back.
+"""
 
 import http.client
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Server(ThreadingHTTPServer):
+    # The default backlog of 5 would hold back a client that opens many connections at once.
+    request_queue_size = 256
+
+    def handle_error(self, request, client_address):
+        """A client that was killed closes its connections in the middle of anything."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Proxy:
@@ -11,6 +25,7 @@ class Proxy:
 
     def __init__(self, port, delay=0.0):
         self.calls = []
+        self.after = None
         self.lock = threading.Lock()
         proxy = self
 
@@ -20,7 +35,7 @@ class Proxy:
             def forward(self):
                 try:
                     self.exchange()
-                except BrokenPipeError:
+                except ConnectionError:
                     self.close_connection = True
 
             def exchange(self):
@@ -33,6 +48,9 @@ class Proxy:
                 answer = upstream.getresponse()
                 content = answer.read()
                 proxy.record(self.name(body), start)
+                after = proxy.after
+                if after and answer.status < 300:
+                    after(self.name(body))
                 self.send_response(answer.status)
                 for key, value in answer.getheaders():
                     if key.lower() not in ("transfer-encoding", "connection", "content-length", "date", "server"):
@@ -59,9 +77,7 @@ class Proxy:
             def log_message(self, *_):
                 pass
 
-        # The default backlog of 5 would hold back a client that opens many connections at once.
-        server = type("Server", (ThreadingHTTPServer,), {"request_queue_size": 256})
-        self.server = server(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
