@@ -24,10 +24,39 @@ pub async fn observe(
     place: &Place,
 ) -> Result<Snapshot, Vec<Unknown>> {
     let (found, owned) = join(nodes(cloud, desired), cloud.owned()).await;
-    let found = found?;
+    let mut found = found?;
     let owned = owned.map_err(|fault| vec![Unknown { ids: Vec::new(), fault }])?;
-    let strays = strays(cloud, desired, &found, owned).await?;
+    let mut strays = strays(cloud, desired, &found, owned).await?;
+    for (id, live) in late(cloud, desired, &found, &strays).await? {
+        let arn = live.outputs.get("arn");
+        strays.retain(|stray| arn.is_none() || stray.live.outputs.get("arn") != arn);
+        found.insert(id, Some(live));
+    }
     Ok(Snapshot { place: place.clone(), found, strays })
+}
+
+/// What was not there when its name was looked up, and showed among what is ours a moment later:
+/// somebody is making it, and it is no stray.
+async fn late(
+    cloud: &dyn Cloud,
+    desired: &Desired,
+    found: &Found,
+    strays: &[Stray],
+) -> Result<Vec<(Id, Live)>, Vec<Unknown>> {
+    let mut late = Vec::new();
+    for (id, node) in desired.nodes.iter().filter(|(id, _)| found[*id].is_none()) {
+        let kind = node.kind.name();
+        if !strays.iter().any(|stray| stray.kind == kind && stray.id == id.as_str()) {
+            continue;
+        }
+        let answer = cloud.observe(kind, std::slice::from_ref(&node.identity)).await.pop();
+        match answer {
+            Some(Ok(live)) => late.extend(live.map(|live| (id.clone(), live))),
+            Some(Err(fault)) => return Err(vec![Unknown { ids: vec![id.clone()], fault }]),
+            None => {}
+        }
+    }
+    Ok(late)
 }
 
 type Found = BTreeMap<Id, Option<Live>>;

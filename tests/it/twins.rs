@@ -1,5 +1,6 @@
 //! Two of ours where the blueprint has one, from the look to what is told, on the cloud in memory.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use pipeline::apply::{Outcome, Run, apply};
@@ -26,18 +27,24 @@ const WHY: &str = "a second cluster of this name; j-1 is kept";
 struct Doubled {
     fake: Fake,
     in_use: bool,
+    /// The name shows nothing to who looks first.
+    late: Cell<bool>,
 }
 
 impl Doubled {
     fn new(in_use: bool) -> Self {
+        Self::with(2, in_use)
+    }
+
+    fn with(clusters: u32, in_use: bool) -> Self {
         let fake = Fake::new(place());
         let kind = toys::kind("cluster").expect("it is a toy");
-        for _ in 0..2 {
+        for _ in 0..clusters {
             let spec = json!({"name": "spark"});
             let spec = tagged(spec.as_object().expect("fields").clone(), &owner().0, "spark");
             fake.put(kind, &spec, &Phase::Ready, 0);
         }
-        Self { fake, in_use }
+        Self { fake, in_use, late: Cell::new(false) }
     }
 
     async fn look(&self, kind: &str, id: &str) -> Result<Option<Live>, Fault> {
@@ -46,6 +53,9 @@ impl Doubled {
     }
 
     async fn by_name(&self, kind: &str) -> Result<Option<Live>, Fault> {
+        if self.late.replace(false) {
+            return Ok(None);
+        }
         let Some(mut kept) = self.look(kind, "j-1").await? else { return Ok(None) };
         if self.look(kind, "j-2").await?.is_some_and(|other| other.exists()) {
             let (identity, why) = (Name::new("j-2"), WHY.to_owned());
@@ -85,8 +95,16 @@ impl Cloud for Doubled {
     }
 
     fn owned<'a>(&'a self) -> Boxed<'a, Result<Vec<Owned>, Fault>> {
-        // The index knows neither of them yet.
-        Box::pin(async { Ok(Vec::new()) })
+        // The index knows one that is late, and neither of two.
+        let text = |text: &str| text.to_owned();
+        let spark = Owned {
+            kind: text("cluster"),
+            id: text("spark"),
+            identity: Name::new("j-1"),
+            arn: Some(text("arn:toy:j-1")),
+        };
+        let listed = if self.late.get() { vec![spark] } else { Vec::new() };
+        Box::pin(async { Ok(listed) })
     }
 
     fn create<'a>(&'a self, kind: &'a str, spec: &'a Resolved) -> Boxed<'a, Result<(), Fault>> {
@@ -193,4 +211,12 @@ async fn a_destroy_takes_both() {
     assert_eq!(gone.len(), 2, "{gone:?}");
     let [text, ..] = shown(&desired, &plan);
     assert!(text.contains(WHY), "{text}");
+}
+
+#[tokio::test]
+async fn what_shows_while_it_is_looked_for_is_neither_made_nor_deleted() {
+    let cloud = Doubled::with(1, false);
+    cloud.late.set(true);
+    let (plan, snapshot) = cloud.planned(&blueprint(), &Choice::default()).await;
+    assert!(plan.steps.is_empty() && snapshot.strays.is_empty(), "{:?}", plan.steps);
 }
