@@ -64,7 +64,7 @@ fn of_two_clusters_the_older_is_kept_and_the_other_ends_once_it_has_nothing_to_d
 #[test]
 fn a_step_that_runs_on_the_younger_of_two_clusters_is_not_submitted_again() {
     let project = telling("twinsteps");
-    project.write("say.py", "import time\ntime.sleep(12)\nprint('once')\n");
+    project.write("say.py", "import time\ntime.sleep(30)\nprint('once')\n");
     let dry = project.run("apply blueprint.yaml --local --yes --no-run").code(0);
     let mut retired = request(&dry);
     let tags = retired["Tags"].as_array_mut().expect("tags");
