@@ -234,7 +234,8 @@ impl Attempt<'_> {
     }
 
     /// A success goes on record, so that the same input is not run again; the last run of all is
-    /// where `logs` and `status` look.
+    /// where `logs` and `status` look. It is written first: once a success is on record, nobody
+    /// comes back for the other.
     async fn remember(&self, place: &Place, step: &Progress, seconds: u64) -> Result<(), Failure> {
         let record = json!({
             "version": 1, "job": self.id, "input": self.input.hash, "params": self.input.params,
@@ -243,11 +244,11 @@ impl Attempt<'_> {
         });
         let content = record.to_string().into_bytes();
         let (artifacts, runner) = (&self.jobs.artifacts, self.jobs.runner);
+        runner.write(&artifacts.last(self.id), content.clone()).await.map_err(WhyFailed::from)?;
         if step.state == State::Completed {
             let object = artifacts.record(self.id, &self.input.hash);
-            runner.write(&object, content.clone()).await.map_err(WhyFailed::from)?;
+            runner.write(&object, content).await.map_err(WhyFailed::from)?;
         }
-        runner.write(&artifacts.last(self.id), content).await.map_err(WhyFailed::from)?;
         Ok(())
     }
 
