@@ -91,7 +91,8 @@ impl Told {
         signed.contains(&format!("/{}/{}/", self.region, call.service)) || call.service == "iam"
     }
 
-    /// The lock; and of jobs, their scripts and the records of their runs.
+    /// The lock, and the lease on starting a cluster; of jobs, their scripts, the claims on their
+    /// submission and the records of their runs.
     fn keeps_books(&self, call: &Call, known: &Known) -> bool {
         let bucket = bucket(call);
         if call.service != "s3" || !known.holds(&bucket) && !self.makes(&bucket) {
@@ -108,9 +109,16 @@ impl Told {
         keys.iter().all(|key| {
             let key = format!("{bucket}/{key}");
             let rest = key.strip_prefix(&folder).unwrap_or_default();
-            let record = ["scripts/", "runs/", "last/"].iter().any(|start| rest.starts_with(start));
-            rest == "lock.json" || record && self.runs_jobs && call.operation == "PUT object"
+            let under = |folders: &[&str]| folders.iter().any(|folder| rest.starts_with(folder));
+            let record = under(&["scripts/", "runs/", "last/"]) && call.operation == "PUT object";
+            rest == "lock.json"
+                || under(&["starts/"]) && self.starts_clusters()
+                || (record || under(&["claims/"])) && self.runs_jobs
         })
+    }
+
+    fn starts_clusters(&self) -> bool {
+        self.runs_jobs || self.steps.iter().any(|step| step.kind == "emr-cluster")
     }
 
     fn makes(&self, bucket: &str) -> bool {

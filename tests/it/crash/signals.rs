@@ -97,7 +97,8 @@ fn told(story: &Story, scene: &Scene<'_>, one: &Try, end: &Image) -> Outcome {
     let run = scene.run(story.act, vec![Box::new(rule)]);
     let at = *at.lock().expect("the proxy does not panic");
     match at.map(|at: Instant| at.elapsed()) {
-        None => outcome.miss("it did not come to this call".into()),
+        // How often a state is looked at is not the same in every run.
+        None => outcome.ended_well(&run, &[Some(0)]),
         Some(took) if took > GONE_WITHIN => {
             outcome.hangs += 1;
             outcome.miss(format!("gone after {took:?}\n{}", run.ended));
@@ -110,7 +111,10 @@ fn told(story: &Story, scene: &Scene<'_>, one: &Try, end: &Image) -> Outcome {
 
 fn judge(scene: &Scene<'_>, one: &Try, run: &Run, outcome: &mut Outcome) {
     let code = if one.signal == "-INT" { 130 } else { 143 };
-    outcome.ended_well(run, &[Some(code)]);
+    // At the last call of all it may be done before it hears of the signal.
+    let last = run.made.last().is_some_and(|made| made.call.name() == one.point.call);
+    let codes = [Some(code), Some(0)];
+    outcome.ended_well(run, if last { &codes } else { &codes[..1] });
     if matches!(one.how, How::Twice) {
         return;
     }
@@ -118,7 +122,9 @@ fn judge(scene: &Scene<'_>, one: &Try, run: &Run, outcome: &mut Outcome) {
     if !["the same command", "Applied: ", "Destroyed: "].iter().any(said) {
         outcome.miss(format!("it does not say how to go on\n{}", run.ended));
     }
-    if left(scene, &run.made) {
+    // Where it is the removal of the lock that is not answered, the lock lapses.
+    let lapses = run.ended.err.contains("the lock could not be given back, and lapses");
+    if left(scene, &run.made) && !(lapses && matches!(one.how, How::Hangs)) {
         outcome.miss(format!("its lock is left\n{}", run.ended));
     }
 }
