@@ -81,10 +81,6 @@ impl Foreign {
             }
         }
     }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 fn lasting(thing: &Value) -> Value {
