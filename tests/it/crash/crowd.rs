@@ -136,10 +136,10 @@ fn clusters(here: &Neighbour, size: Size) {
         let retired = ("pipeline:retired", "true");
         let tags = tags.iter().copied().chain((at % 5 == 0).then_some(retired));
         let tags: Vec<_> = tags.collect();
-        let namesake = at % 55 < 2;
+        let namesake = at % (many / 2) < 4;
         let name = format!("crash-prod-spark-{at}");
         let id = here.cluster(if namesake { "crash-prod-spark" } else { &name }, &tags);
-        if at % 2 == 0 {
+        if at >= many / 2 {
             let said = json!({ "JobFlowIds": [id] });
             here.json("ElasticMapReduce.TerminateJobFlows", &said);
         }

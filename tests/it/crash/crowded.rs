@@ -125,6 +125,7 @@ fn taken_up(scene: &Scene<'_>, outcome: &mut Outcome, line: &str, calls: &[&str]
         let run = scene.run(line, vec![Box::new(Kill::at(point, Side::After))]);
         outcome.ended_well(&run, &[None]);
         outcome.leaves_others_alone(scene);
+        assert!(outcome.notes.is_empty(), "{}", outcome.notes.join("\n"));
     }
     outcome.ended_well(&scene.undisturbed(line), &[Some(0)]);
     let further = scene.undisturbed(line);
@@ -133,6 +134,7 @@ fn taken_up(scene: &Scene<'_>, outcome: &mut Outcome, line: &str, calls: &[&str]
         outcome.miss(format!("a further run wrote: {}", made.call.name()));
     }
     outcome.leaves_others_alone(scene);
+    assert!(outcome.notes.is_empty(), "{}", outcome.notes.join("\n"));
 }
 
 #[test]
