@@ -1,12 +1,16 @@
 //! The same story told again and again, disturbed at another point each time, by a crew of scenes.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
+use super::call::Call;
 use super::honest::beyond;
+use super::http::header;
 use super::image::Image;
 use super::lent::Lent;
+use super::proxy::Made;
 use super::scene::{Run, Scene};
 use super::story::Story;
 
@@ -67,6 +71,24 @@ impl Tally {
     }
 }
 
+/// Calls that AWS carries out as often as they come.
+const ONCE: [&str; 5] = [
+    "kms:CreateKey",
+    "elasticmapreduce:RunJobFlow",
+    "elasticmapreduce:AddJobFlowSteps",
+    "elasticmapreduce:AddInstanceGroups",
+    "elasticmapreduce:AddInstanceFleet",
+];
+
+/// Those of them that the SDK sent more than once for one call of the program.
+fn resent(made: &[Made]) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let once = made.iter().map(|made| &made.call).filter(|call| ONCE.contains(&&*call.name()));
+    let id =
+        |call: &Call| header(&call.request.headers, "amz-sdk-invocation-id").map(str::to_owned);
+    once.filter(|call| !seen.insert(id(call))).map(Call::name).collect()
+}
+
 /// How many scenes play at once: runs wait more than they work.
 const CREW: usize = 8;
 
@@ -121,6 +143,9 @@ impl Outcome {
         }
         if run.hung || !codes.contains(&run.ended.code) {
             self.miss(format!("{}", run.ended));
+        }
+        for call in resent(&run.made) {
+            self.miss(format!("sent again, though AWS may have carried it out: {call}"));
         }
         for write in beyond(&run.ended.err, &run.made) {
             self.beyond += 1;

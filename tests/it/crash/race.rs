@@ -99,6 +99,11 @@ fn race(story: Story, runners: u64, adversary: Adversary) {
     );
 }
 
+/// Whether a run wrote more than the lock.
+fn changes(run: &Run) -> bool {
+    run.writes().any(|made| !made.call.request.path.contains("/lock.json"))
+}
+
 impl Story {
     /// The act by several at once, then the undisturbed commands and the checks.
     fn raced(
@@ -127,6 +132,12 @@ impl Story {
             Run { ended, made: proxy.end(), hung }
         });
         let runs: Vec<Run> = ended.collect();
-        self.checked(scene, &runs, end)
+        let mut outcome = self.checked(scene, &runs, end);
+        // A first apply has no bucket for its lock yet.
+        let locked = adversary == Adversary::Nobody && !self.before.is_empty();
+        if locked && runs.iter().filter(|run| changes(run)).count() > 1 {
+            outcome.miss("more than one of them changed something".into());
+        }
+        outcome
     }
 }
