@@ -49,7 +49,7 @@ impl Known {
 
     /// Takes note of what an answer tells.
     pub fn learn(&mut self, made: &Made) {
-        if !tells(&made.call) || !made.status.is_some_and(|status| status < 300) {
+        if !tells(&made.call) || made.status.is_none_or(|status| status >= 300) {
             return;
         }
         let said = members(&made.call.request);
