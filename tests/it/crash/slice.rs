@@ -1,15 +1,26 @@
 //! How much is tried: a slice by seed, or all of it.
 
-/// `PIPELINE_CRASH=all` tries everything; a number is the seed of another slice.
+/// `PIPELINE_CRASH=all` tries everything; a number is the seed of another slice; any other word
+/// tries what has it in its name, as a failure tells it.
 const WORD: &str = "PIPELINE_CRASH";
 
 /// As many of these as a test has time for, drawn by the seed; all of them where that is the word.
-pub fn slice<T: Clone>(family: &str, all: Vec<T>, many: usize) -> Vec<T> {
+pub fn slice<T: Clone>(
+    family: &str,
+    (all, many): (Vec<T>, usize),
+    name: impl Fn(&T) -> String,
+) -> Vec<T> {
     let word = std::env::var_os(WORD).and_then(|word| word.into_string().ok());
     if word.as_deref() == Some("all") {
         return all;
     }
-    let seed: u64 = word.and_then(|word| word.parse().ok()).unwrap_or(1);
+    let seed = match word.as_ref().map_or(Ok(1), |word| word.parse::<u64>()) {
+        Ok(seed) => seed,
+        Err(_) => {
+            let asked = |one: &T| word.as_ref().is_some_and(|word| name(one).contains(word));
+            return all.into_iter().filter(asked).collect();
+        }
+    };
     report(&format!("{family}: {many} of {}, {WORD}={seed}", all.len()));
     let mut left = all;
     let mut random = Random(seed);

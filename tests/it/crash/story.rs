@@ -45,13 +45,13 @@ impl Story {
     pub fn family<T: Sync + Clone>(
         &self,
         disturbed: &str,
-        (all, many): (Vec<T>, usize),
+        some: (Vec<T>, usize),
         name: impl Fn(&T) -> String + Sync,
         one: impl Fn(&Scene<'_>, &T) -> Outcome + Sync,
     ) {
         let hard = if self.mode == Mode::Hard { ", hard" } else { "" };
         let family = format!("{}, {disturbed}{hard}", self.name);
-        let tries = slice(&family, all, many);
+        let tries = slice(&family, some, &name);
         let tally = crew(self, &tries, name, one);
         report(&tally.row(&family));
         tally.holds(&family);
