@@ -1,19 +1,41 @@
 //! Local AWSs that are started once and lent to one scene after the other.
 
 use std::ops::Deref;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::e2e::machine::Machine;
 
 static IDLE: Mutex<Vec<Machine>> = Mutex::new(Vec::new());
 
+/// Held by all who play, or by the one who has to play alone.
+static STAGE: RwLock<()> = RwLock::new(());
+
 /// One of them; it goes back when this is dropped.
-pub struct Lent(Option<Machine>);
+pub struct Lent {
+    machine: Option<Machine>,
+    _stage: Stage,
+}
+
+#[expect(dead_code, reason = "they are held, and never looked at")]
+enum Stage {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
 
 impl Lent {
     pub fn take() -> Self {
+        Self::on(Stage::Shared(STAGE.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// While nobody else has one: where it matters how fast calls follow each other, a crowded
+    /// machine that holds them back and lets them go together would tell a rate that was not.
+    pub fn alone() -> Self {
+        Self::on(Stage::Alone(STAGE.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn on(stage: Stage) -> Self {
         let idle = IDLE.lock().expect("nothing panics in here").pop();
-        Self(Some(idle.unwrap_or_else(Machine::start)))
+        Self { machine: Some(idle.unwrap_or_else(Machine::start)), _stage: stage }
     }
 }
 
@@ -21,13 +43,13 @@ impl Deref for Lent {
     type Target = Machine;
 
     fn deref(&self) -> &Machine {
-        self.0.as_ref().expect("it is there until it is dropped")
+        self.machine.as_ref().expect("it is there until it is dropped")
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let (Some(machine), Ok(mut idle)) = (self.0.take(), IDLE.lock()) {
+        if let (Some(machine), Ok(mut idle)) = (self.machine.take(), IDLE.lock()) {
             idle.push(machine);
         }
     }

@@ -4,6 +4,11 @@
 /// tries what has it in its name, as a failure tells it.
 const WORD: &str = "PIPELINE_CRASH";
 
+/// Whether a person says what is to be tried.
+pub fn asked() -> bool {
+    std::env::var_os(WORD).is_some()
+}
+
 /// As many of these as a test has time for, drawn by the seed; all of them where that is the word.
 pub fn slice<T: Clone>(
     family: &str,
