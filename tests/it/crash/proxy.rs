@@ -1,9 +1,9 @@
 //! What stands between the program and its AWS. It records every call, and can end the program,
 //! lose an answer or give another one at any of them.
 
-use std::io::{self, BufReader};
-use std::net::{TcpListener, TcpStream};
-use std::process::Command;
+use std::io::{self, BufReader, Read};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -64,8 +64,10 @@ struct State {
     rules: Vec<Box<dyn Rule>>,
     made: Vec<Made>,
     victim: Option<u32>,
-    /// Which run the calls belong to: what was held back for an earlier one is given up.
-    run: u32,
+    /// Nothing more comes of this run: what is held back for it is given up.
+    over: bool,
+    /// Connections that are served.
+    open: u32,
 }
 
 struct Shared {
@@ -88,8 +90,13 @@ impl Proxy {
         let accepting = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                accepting.lock().open += 1;
                 let shared = accepting.clone();
-                thread::spawn(move || shared.serve(stream));
+                thread::spawn(move || {
+                    shared.serve(stream);
+                    shared.lock().open -= 1;
+                    shared.changed.notify_all();
+                });
             }
         });
         Self { port: own, shared }
@@ -98,9 +105,7 @@ impl Proxy {
     /// From here on these rules hold, the first of them first.
     pub fn begin(&self, rules: Vec<Box<dyn Rule>>) {
         let mut state = self.shared.lock();
-        let run = state.run + 1;
-        *state = State { rules, run, ..State::default() };
-        self.shared.changed.notify_all();
+        *state = State { rules, open: state.open, ..State::default() };
     }
 
     /// Whom a rule ends or signals.
@@ -109,13 +114,28 @@ impl Proxy {
         self.shared.changed.notify_all();
     }
 
-    /// What was called since the beginning; the rules are gone.
+    /// What was called since the beginning, now that the program is gone; the rules are gone too.
+    /// What it had sent until then AWS may still hear of: that is waited for, since it belongs to
+    /// this run.
     pub fn end(&self) -> Vec<Made> {
-        let mut state = self.shared.lock();
-        state.rules.clear();
-        state.run += 1;
+        self.shared.lock().over = true;
         self.shared.changed.notify_all();
+        self.knock();
+        let open = |state: &mut State| state.open > 0;
+        let waiting = self.shared.changed.wait_while(self.shared.lock(), open);
+        let mut state = waiting.expect("no thread of the proxy panics");
+        state.rules.clear();
         std::mem::take(&mut state.made)
+    }
+
+    /// Comes back when all who connected before are served.
+    fn knock(&self) {
+        let knock = || -> io::Result<()> {
+            let mut door = TcpStream::connect(("127.0.0.1", self.port))?;
+            door.shutdown(Shutdown::Write)?;
+            door.read(&mut [0]).map(drop)
+        };
+        knock().expect("the proxy listens as long as it lives");
     }
 }
 
@@ -132,7 +152,7 @@ impl Shared {
         while let Ok(Some(request)) = http::read_request(&mut from) {
             let method = request.method.clone();
             let Some(answer) = self.answer(Call::new(request)) else {
-                let _ = to.shutdown(std::net::Shutdown::Both);
+                let _ = to.shutdown(Shutdown::Both);
                 return;
             };
             if http::write_answer(&mut to, &method, &answer).is_err() {
@@ -142,7 +162,7 @@ impl Shared {
     }
 
     fn answer(&self, call: Call) -> Option<Answer> {
-        let (number, run, deed) = self.arrived(&call);
+        let (number, deed) = self.arrived(&call);
         match deed {
             Deed::Forward => {}
             Deed::Kill => {
@@ -151,25 +171,25 @@ impl Shared {
             }
             Deed::Close => return None,
             Deed::Answer(answer) => {
-                self.told(number, run, &answer);
+                self.told(number, &answer);
                 return Some(answer);
             }
-            Deed::Delay(time) => self.hold(run, Some(time)),
+            Deed::Delay(time) => self.hold(Some(time)),
             Deed::Hang => {
-                self.hold(run, None);
+                self.hold(None);
                 return None;
             }
             Deed::Signal(name) => self.signal(name),
             Deed::SignalAndHang(name) => {
                 self.signal(name);
-                self.hold(run, None);
+                self.hold(None);
                 return None;
             }
         }
         let mut answer = self.forward(&call).ok()?;
         match self.answered(&call, &mut answer) {
             Reply::Send => {
-                self.told(number, run, &answer);
+                self.told(number, &answer);
                 Some(answer)
             }
             Reply::Kill => {
@@ -180,7 +200,7 @@ impl Shared {
         }
     }
 
-    fn arrived(&self, call: &Call) -> (usize, u32, Deed) {
+    fn arrived(&self, call: &Call) -> (usize, Deed) {
         let mut state = self.lock();
         state.made.push(Made { call: call.clone(), status: None, answer: Vec::new() });
         let decided = state.rules.iter_mut().map(|rule| rule.before(call));
@@ -188,7 +208,7 @@ impl Shared {
             Deed::Forward => next,
             first => first,
         });
-        (state.made.len() - 1, state.run, deed.unwrap_or(Deed::Forward))
+        (state.made.len() - 1, deed.unwrap_or(Deed::Forward))
     }
 
     /// What lies nearer to AWS speaks first.
@@ -202,14 +222,12 @@ impl Shared {
         reply.unwrap_or(Reply::Send)
     }
 
-    fn told(&self, number: usize, run: u32, answer: &Answer) {
+    fn told(&self, number: usize, answer: &Answer) {
         let mut state = self.lock();
-        if state.run == run {
-            let made = &mut state.made[number];
-            made.status = Some(answer.status);
-            if aim::tells(&made.call) {
-                made.answer.clone_from(&answer.body);
-            }
+        let made = &mut state.made[number];
+        made.status = Some(answer.status);
+        if aim::tells(&made.call) {
+            made.answer.clone_from(&answer.body);
         }
     }
 
@@ -218,8 +236,8 @@ impl Shared {
     }
 
     /// Waits for a time, or for the end of the run.
-    fn hold(&self, run: u32, time: Option<Duration>) {
-        let same = |state: &mut State| state.run == run;
+    fn hold(&self, time: Option<Duration>) {
+        let same = |state: &mut State| !state.over;
         match time {
             Some(time) => drop(self.changed.wait_timeout_while(self.lock(), time, same)),
             None => drop(self.changed.wait_while(self.lock(), same)),
@@ -230,6 +248,7 @@ impl Shared {
         let unknown = |state: &mut State| state.victim.is_none();
         let state = self.changed.wait_while(self.lock(), unknown).expect("no thread panics");
         let pid = state.victim.expect("it is known").to_string();
-        let _ = Command::new("kill").args([name, &pid]).status();
+        // Of those who are sent several, the first may have been the last.
+        let _ = Command::new("kill").args([name, &pid]).stderr(Stdio::null()).status();
     }
 }
