@@ -35,13 +35,23 @@ impl Call {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.request.body).into_owned()
     }
+
+    /// The same for whoever asks the same, in the same region.
+    pub fn question(&self) -> String {
+        let region = scope(&self.request, 2).unwrap_or_default();
+        format!("{region} {} {} {}", self.name(), self.request.path, self.text())
+    }
 }
 
-/// `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
 fn service(request: &Request) -> Option<&str> {
+    scope(request, 3)
+}
+
+/// A part of `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
+fn scope(request: &Request, part: usize) -> Option<&str> {
     let authorization = header(&request.headers, "authorization")?;
     let (_, credential) = authorization.split_once("Credential=")?;
-    credential.split('/').nth(3)
+    credential.split('/').nth(part)
 }
 
 fn operation(service: &str, request: &Request) -> String {

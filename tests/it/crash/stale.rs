@@ -50,8 +50,7 @@ impl History {
 
 /// The same question, whenever it is asked.
 fn question(call: &Call) -> String {
-    let text = format!("{} {} {}", call.name(), call.request.path, call.text());
-    text.chars().filter(|c| !c.is_ascii_digit()).collect()
+    call.question().chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 /// Keeps what reads are answered.

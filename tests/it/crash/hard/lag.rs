@@ -1,5 +1,5 @@
-//! What was written shows late: for some looks, or for a while, a read is answered as it was
-//! before. What was just made is thus not there yet, and what was just deleted still is.
+//! What was written shows late: for some looks a read is answered as it was before. What was just
+//! made is thus not there yet, and what was just deleted still is.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -15,7 +15,6 @@ struct Late {
     behaviour: &'static str,
     service: &'static str,
     reads: &'static [&'static str],
-    /// None: every write, of every service.
     writes: &'static [&'static str],
     /// What both are about; the same for all where nothing tells.
     about: fn(&Call) -> String,
@@ -25,9 +24,6 @@ struct Late {
 
 /// What is behind by looks is so for no longer; AWS's own figures stand beside each.
 const FOR_A_WHILE: Duration = Duration::from_secs(8);
-/// A listing is behind by time, and not by looks.
-const LISTED_AFTER: Duration = Duration::from_secs(3);
-const ANY: u32 = u32::MAX;
 
 const LATE: &[Late] = &[
     // A stream shows within seconds of its making.
@@ -124,15 +120,6 @@ const LATE: &[Late] = &[
         looks: 1,
         within: FOR_A_WHILE,
     },
-    Late {
-        behaviour: "the account's roles are listed late",
-        service: "iam",
-        reads: &["GetAccountAuthorizationDetails"],
-        writes: &["CreateRole", "DeleteRole"],
-        about: nothing,
-        looks: ANY,
-        within: LISTED_AFTER,
-    },
     // Up to 10 minutes; 5 equal reads are what others wait for.
     Late {
         behaviour: "a key's policy shows late",
@@ -207,16 +194,6 @@ const LATE: &[Late] = &[
         looks: 1,
         within: FOR_A_WHILE,
     },
-    // A minute or two, and a cluster that changes its state may be left out.
-    Late {
-        behaviour: "clusters are listed late",
-        service: "elasticmapreduce",
-        reads: &["ListClusters"],
-        writes: &["RunJobFlow"],
-        about: nothing,
-        looks: ANY,
-        within: LISTED_AFTER,
-    },
     // Up to 60 s; 6 equal reads, 5 s apart, are what others wait for.
     Late {
         behaviour: "a queue's attributes show late",
@@ -273,16 +250,6 @@ const LATE: &[Late] = &[
         about: nothing,
         looks: 1,
         within: FOR_A_WHILE,
-    },
-    // Minutes to hours.
-    Late {
-        behaviour: "the tagging API is late",
-        service: "tagging",
-        reads: &["GetResources"],
-        writes: &[],
-        about: nothing,
-        looks: ANY,
-        within: LISTED_AFTER,
     },
 ];
 
@@ -355,10 +322,7 @@ impl Lag {
     }
 
     fn writes(&self, call: &Call) -> bool {
-        match self.late.writes {
-            [] => call.writes(),
-            some => call.service == self.late.service && some.contains(&call.operation.as_str()),
-        }
+        call.service == self.late.service && self.late.writes.contains(&call.operation.as_str())
     }
 }
 
@@ -369,7 +333,7 @@ impl Rule for Lag {
         }
         let about = (self.late.about)(call);
         let Some(behind) = self.behind.get_mut(&about) else { return Deed::Forward };
-        let key = (about, call.request.path.clone() + &call.text());
+        let key = (about, call.question());
         match self.before.get(&key) {
             Some(before) if behind.looks > 0 && behind.since.elapsed() < self.late.within => {
                 behind.looks -= 1;
@@ -382,16 +346,11 @@ impl Rule for Lag {
 
     fn after(&mut self, call: &Call, answer: &mut Answer) -> Reply {
         if self.reads(call) {
-            let key = ((self.late.about)(call), call.request.path.clone() + &call.text());
+            let key = ((self.late.about)(call), call.question());
             self.known.insert(key, answer.clone());
         } else if self.writes(call) && well(answer) {
             let about = (self.late.about)(call);
-            let again =
-                self.behind.get(&about).is_some_and(|b| b.since.elapsed() < self.late.within);
-            // A listing that is behind already stays as far behind as it is.
-            if self.late.looks != ANY || !again {
-                self.before.retain(|(subject, _), _| *subject != about);
-            }
+            self.before.retain(|(subject, _), _| *subject != about);
             let of_it = self.known.extract_if(.., |(subject, _), _| *subject == about);
             self.before.extend(of_it);
             let behind = Behind { since: Instant::now(), looks: self.late.looks };

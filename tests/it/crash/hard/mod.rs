@@ -20,6 +20,7 @@ mod kill;
 mod kinesis;
 mod lag;
 mod lambda;
+mod listed;
 mod pace;
 mod principals;
 mod s3;
@@ -63,6 +64,7 @@ impl Hard {
 fn rules(world: &World, port: u16) -> Vec<Box<dyn Rule>> {
     let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(pace::Pace::new(world))];
     rules.extend(lag::all(world));
+    rules.extend(listed::all(world, port));
     rules.push(Box::new(kinesis::Streams::new(world)));
     rules.push(Box::new(firehose::Deliveries::new(world)));
     rules.push(Box::new(s3::Buckets::new(world)));
@@ -88,7 +90,12 @@ fn behaviours() -> impl Iterator<Item = &'static str> {
         sqs::BEHAVIOURS,
         emr::BEHAVIOURS,
     ];
-    own.into_iter().flatten().copied().chain(lag::behaviours()).chain(busy::behaviours())
+    own.into_iter()
+        .flatten()
+        .copied()
+        .chain(lag::behaviours())
+        .chain(listed::behaviours())
+        .chain(busy::behaviours())
 }
 
 /// Those that show only to who does wrong: a program that waits as it should never sees them. What

@@ -113,7 +113,7 @@ fn settles(scene: &Scene<'_>, apply: &str, plan: &str) {
     let again = scene.undisturbed(apply);
     well(&again);
     let writes: Vec<_> = again.writes().map(|made| made.call.name()).collect();
-    assert!(writes.is_empty(), "a further run wrote: {writes:?}");
+    assert!(writes.is_empty(), "a further run wrote {writes:?}: {}", again.ended);
 }
 
 /// Deletes a role beside the program, which AWS hears of.
