@@ -18,7 +18,7 @@ use crate::kind::Outputs;
 use crate::lock::guard::Guarded;
 use crate::lock::lease::Lease;
 use crate::plan::Choice;
-use crate::report::ending::Next;
+use crate::report::ending::{Next, Seen};
 use crate::report::live::Progress;
 use crate::report::{Proposal, answer, ending, say, text};
 
@@ -31,6 +31,9 @@ use super::plan::{Planned, make};
 use super::saved::{Saved, steps};
 use super::signals::{NOTHING, Signals};
 use super::words::same_again;
+
+/// How often an apply carries out what it finds left to do.
+const ROUNDS: usize = 3;
 
 pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
     let path = &command.source.file;
@@ -110,7 +113,7 @@ impl Work<'_> {
         if !again.plan.refusals.is_empty() {
             return Ok(Exit::Failed);
         }
-        self.carry_out(&again, &due, stop).await
+        self.carry_out(again, &due, stop).await
     }
 
     /// Takes the lock where there is one to take, and plans again: others may have been at work
@@ -139,40 +142,97 @@ impl Work<'_> {
 
     async fn carry_out(
         &self,
-        planned: &Planned,
+        planned: Planned,
         due: &BTreeSet<Id>,
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Exit, Error> {
         let (session, style) = (self.session, self.args.style());
-        let progress = Progress::new(stderr().is_terminal(), style);
         let guarded = Guarded { cloud: &session.aws, lease: self.lease };
-        let run = Run {
-            cloud: &guarded,
-            place: &session.aws.place,
-            reporter: &progress,
-            parallel: self.command.doing.parallelism,
-            delete_data: self.choice.delete_data,
-        };
-        let report = apply(&run, &planned.plan, &planned.snapshot, stop.as_mut()).await;
-        let next = next(self.saved, &self.command.source.file);
-        let summary = ending::applied(&session.desired, &planned.plan, &report, &next, style);
-        if let Some(exit) = ended_early(&report, self.signals) {
-            drop(progress);
-            say(&summary);
-            return Ok(exit);
-        }
-        say(&summary);
+        let known = self.converge(&guarded, planned, stop.as_mut()).await?;
         let exit = if due.is_empty() {
             Exit::Done
         } else {
             guarded.pass().await?;
-            let jobs = jobs(session, &run, report.known.clone())?;
+            let progress = Progress::new(stderr().is_terminal(), style);
+            let run = self.run(&guarded, &progress);
+            let jobs = jobs(session, &run, known.clone())?;
             let params = Params::new();
             let work = run_jobs(&jobs, &progress, due, &params, Force::No);
             ended(work, stop, self.signals, style).await
         };
-        outputs(session, &report.known);
+        outputs(session, &known);
         Ok(exit)
+    }
+
+    /// Carries a plan out and looks at everything again, until nothing is left to do. What the
+    /// first look did not show, as AWS may tell late of what a killed run did, the next one shows.
+    async fn converge(
+        &self,
+        guarded: &Guarded<'_>,
+        mut planned: Planned,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<BTreeMap<Id, Outputs>, Error> {
+        for _ in 0..ROUNDS {
+            let report = self.round(guarded, &planned, stop.as_mut()).await?;
+            if planned.plan.is_noop() {
+                return Ok(report.known);
+            }
+            let say_seen = |seen| say(&ending::applied(&planned.plan, seen));
+            let look = make(self.session, self.choice, self.args);
+            let again = match select(stop.as_mut(), pin!(look)).await {
+                Either::Left(_) => Err(Error::Told(self.signals.got().unwrap_or(Exit::Failed))),
+                Either::Right((again, _)) => again,
+            };
+            let again = again.inspect_err(|_| say_seen(Seen::Nothing))?;
+            if again.plan.is_noop() {
+                say_seen(Seen::AsWanted);
+                return Ok(report.known);
+            }
+            say_seen(Seen::NotYet);
+            let proposal = again.proposal(self.session);
+            say(&text::plan(&proposal, self.args.style(), self.args.detail()));
+            if !again.plan.refusals.is_empty() {
+                return Err(Error::Told(Exit::Failed));
+            }
+            if self.saved.is_some() || !self.command.doing.consent.yes {
+                return Err(Error::Moved("  it is not what you agreed to\n".into()));
+            }
+            planned = again;
+        }
+        let next = same_again();
+        Err(Error::Other(format!("live does not come to be as the blueprint says\n  next: {next}")))
+    }
+
+    /// Carries a plan out, once.
+    async fn round(
+        &self,
+        guarded: &Guarded<'_>,
+        planned: &Planned,
+        stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Report, Error> {
+        let (session, style) = (self.session, self.args.style());
+        let progress = Progress::new(stderr().is_terminal(), style);
+        let run = self.run(guarded, &progress);
+        let report = apply(&run, &planned.plan, &planned.snapshot, stop).await;
+        drop(progress);
+        let Some(exit) = ended_early(&report, self.signals) else { return Ok(report) };
+        if report.succeeded() {
+            say(&ending::applied(&planned.plan, Seen::Nothing));
+        } else {
+            let next = next(self.saved, &self.command.source.file);
+            say(&ending::unfinished(&session.desired, &planned.plan, &report, &next, style));
+        }
+        Err(Error::Told(exit))
+    }
+
+    fn run<'r>(&'r self, cloud: &'r Guarded<'_>, reporter: &'r Progress) -> Run<'r> {
+        Run {
+            cloud,
+            place: &self.session.aws.place,
+            reporter,
+            parallel: self.command.doing.parallelism,
+            delete_data: self.choice.delete_data,
+        }
     }
 }
 

@@ -25,7 +25,29 @@ pub enum Next {
 /// As many of the resources that are done are named.
 const NAMED_MAX: usize = 10;
 
-pub fn applied(
+/// What a look after an apply saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    AsWanted,
+    /// What was written does not show, or somebody else has changed it since.
+    NotYet,
+    /// It could not be looked at.
+    Nothing,
+}
+
+/// All of a plan was applied.
+pub fn applied(plan: &Plan, seen: Seen) -> String {
+    let changed = plan.changes().count();
+    let seen = match seen {
+        Seen::AsWanted => ", live is as the blueprint says",
+        Seen::NotYet => "; looked at again, live is not yet as the blueprint says:",
+        Seen::Nothing => "",
+    };
+    format!("Applied: {changed} changed{seen}")
+}
+
+/// Not all of a plan was applied.
+pub fn unfinished(
     desired: &Desired,
     plan: &Plan,
     report: &Report,
@@ -49,12 +71,6 @@ pub fn applied(
         }
     }
     let changed = done.len();
-    if report.succeeded() {
-        if changed > 0 {
-            let _ = writeln!(out, "Applied: {changed} changed, live is as the blueprint says");
-        }
-        return out;
-    }
     if changed > 0 {
         let _ = writeln!(out, "{}: {}", style.good("done"), named(&done));
     }
@@ -136,7 +152,7 @@ pub fn destroyed(
         let gone = super::count(plan.changes().count() as u64, "resource");
         return format!("Destroyed: {gone} gone");
     }
-    applied(desired, plan, report, next, style)
+    unfinished(desired, plan, report, next, style)
 }
 
 pub fn stopped(stop: &Stop) -> String {

@@ -11,7 +11,8 @@ use super::http::header;
 use super::image::Image;
 use super::lent::Lent;
 use super::proxy::Made;
-use super::scene::{Run, Scene};
+use super::scene::{Mode, Run, Scene};
+use super::slice::all;
 use super::story::Story;
 
 /// What came of one try.
@@ -89,10 +90,16 @@ fn resent(made: &[Made]) -> BTreeSet<String> {
     once.filter(|call| !seen.insert(id(call))).map(Call::name).collect()
 }
 
-/// How many scenes play at once: runs wait more than they work.
-const CREW: usize = 8;
+/// How many scenes play at once: runs wait more than they work, and most where AWS is hard.
+fn size(mode: Mode) -> usize {
+    match (all(), mode) {
+        (false, _) => 8,
+        (true, Mode::Mild) => 16,
+        (true, Mode::Hard) => 48,
+    }
+}
 
-/// Tries each of these on a scene of its own, `CREW` at a time.
+/// Tries each of these on a scene of its own, several at a time.
 pub fn crew<T: Sync>(
     story: &Story,
     tries: &[T],
@@ -102,7 +109,7 @@ pub fn crew<T: Sync>(
     let left = Mutex::new(tries.iter());
     let (tell, told) = mpsc::channel();
     thread::scope(|scope| {
-        for _ in 0..CREW.min(tries.len()) {
+        for _ in 0..size(story.mode).min(tries.len()) {
             let (tell, left, name, one) = (tell.clone(), &left, &name, &one);
             scope.spawn(move || {
                 let machine = Lent::take();

@@ -9,25 +9,30 @@ pub fn asked() -> bool {
     std::env::var_os(WORD).is_some()
 }
 
+/// Whether everything is tried.
+pub fn all() -> bool {
+    std::env::var(WORD).is_ok_and(|word| word == "all")
+}
+
 /// As many of these as a test has time for, drawn by the seed; all of them where that is the word.
 pub fn slice<T: Clone>(
     family: &str,
-    (all, many): (Vec<T>, usize),
+    (every, many): (Vec<T>, usize),
     name: impl Fn(&T) -> String,
 ) -> Vec<T> {
-    let word = std::env::var_os(WORD).and_then(|word| word.into_string().ok());
-    if word.as_deref() == Some("all") {
-        return all;
+    if all() {
+        return every;
     }
+    let word = std::env::var_os(WORD).and_then(|word| word.into_string().ok());
     let seed = match word.as_ref().map_or(Ok(1), |word| word.parse::<u64>()) {
         Ok(seed) => seed,
         Err(_) => {
             let asked = |one: &T| word.as_ref().is_some_and(|word| name(one).contains(word));
-            return all.into_iter().filter(asked).collect();
+            return every.into_iter().filter(asked).collect();
         }
     };
-    report(&format!("{family}: {many} of {}, {WORD}={seed}", all.len()));
-    let mut left = all;
+    report(&format!("{family}: {many} of {}, {WORD}={seed}", every.len()));
+    let mut left = every;
     let mut random = Random(seed);
     let mut drawn = Vec::new();
     while drawn.len() < many && !left.is_empty() {

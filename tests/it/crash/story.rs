@@ -90,10 +90,14 @@ impl Story {
 
     /// The undisturbed commands, and the checks.
     pub fn ends(&self, scene: &Scene<'_>, end: &Image, outcome: &mut Outcome) {
+        let mut last = None;
         for line in self.after {
-            outcome.ended_well(&scene.undisturbed(line), &[Some(0)]);
+            let run = scene.undisturbed(line);
+            outcome.ended_well(&run, &[Some(0)]);
+            last = Some((line, run));
         }
-        if let Some(line) = self.after.last() {
+        // One that wrote nothing is a further run itself.
+        if let Some((line, _)) = last.filter(|(_, run)| run.writes().next().is_some()) {
             let again = scene.undisturbed(line);
             outcome.ended_well(&again, &[Some(0)]);
             let wrote: Vec<_> = again.writes().map(|made| made.call.name()).collect();
