@@ -7,6 +7,9 @@ use crate::e2e::machine::Machine;
 
 static IDLE: Mutex<Vec<Machine>> = Mutex::new(Vec::new());
 
+/// One starts after the other: many at once would all be late.
+static STARTING: Mutex<()> = Mutex::new(());
+
 /// Held by all who play, or by the one who has to play alone.
 static STAGE: RwLock<()> = RwLock::new(());
 
@@ -35,7 +38,11 @@ impl Lent {
 
     fn on(stage: Stage) -> Self {
         let idle = IDLE.lock().expect("nothing panics in here").pop();
-        Self { machine: Some(idle.unwrap_or_else(Machine::start)), _stage: stage }
+        let start = || {
+            let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+            Machine::start()
+        };
+        Self { machine: Some(idle.unwrap_or_else(start)), _stage: stage }
     }
 }
 

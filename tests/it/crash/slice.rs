@@ -4,11 +4,6 @@
 /// tries what has it in its name, as a failure tells it.
 const WORD: &str = "PIPELINE_CRASH";
 
-/// Whether a person says what is to be tried.
-pub fn asked() -> bool {
-    std::env::var_os(WORD).is_some()
-}
-
 /// Whether everything is tried.
 pub fn all() -> bool {
     std::env::var(WORD).is_ok_and(|word| word == "all")

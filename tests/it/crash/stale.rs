@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::call::Call;
+use super::family::Outcome;
 use super::http::Answer;
 use super::kill::KillWrite;
+use super::lent::Lent;
 use super::point::{Count, Point, Side, points};
 use super::proxy::{Reply, Rule};
+use super::scene::Scene;
 use super::stories::{APPLY, DESTROY, JOB, UPDATE};
 use super::story::Story;
 
@@ -131,6 +134,33 @@ fn an_apply_that_does_not_see_what_a_killed_one_made_comes_to_the_same_end() {
 #[test]
 fn an_apply_that_does_not_see_a_killed_ones_cluster_or_step_comes_to_the_same_end() {
     unseen(JOB);
+}
+
+/// Two things were lost. The plan and the look under the lock show one of them.
+#[test]
+fn what_the_first_looks_do_not_show_is_done_by_the_same_apply() {
+    const LOSE: &str = "
+client('iam').delete_role_policy(RoleName='NAME-prod-delivery-ap-northeast-2', PolicyName='deliver')
+client('logs', 'ap-northeast-2').delete_retention_policy(logGroupName='/NAME/prod/delivery')
+answer(True)";
+    let (_, end) = APPLY.reference();
+    let machine = Lent::take();
+    let scene = Scene::in_mode(APPLY.mode, &machine, (APPLY.project)(&machine));
+    assert_eq!(scene.undisturbed(APPLY.act).ended.code, Some(0));
+    let history = History::default();
+    let planned = "plan blueprint.yaml --env prod";
+    scene.run(planned, vec![Box::new(Recording(history.clone()))]);
+    history.written();
+    scene.project.outside(LOSE);
+    let listed = "iam:GetAccountAuthorizationDetails".to_owned();
+    let point = Point { call: listed, occurrence: 1 };
+    let stale = Stale { history, point, left: 2, count: Count::default() };
+    let run = scene.run(APPLY.act, vec![Box::new(stale)]);
+    assert!(run.ended.err.contains("live is not yet as the blueprint says"), "{}", run.ended);
+    let mut outcome = Outcome::good();
+    outcome.ended_well(&run, &[Some(0)]);
+    outcome.compare(&end, &scene.image());
+    assert!(outcome.converged, "{:#?}", outcome.notes);
 }
 
 fn views(story: Story) {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::super::lent::Lent;
 use super::super::scene::{Mode, Scene};
-use super::super::slice::{asked, report};
+use super::super::slice::report;
 use crate::e2e::Project;
 use crate::e2e::machine::Machine;
 
@@ -58,9 +58,6 @@ fn pipelines(machine: &Machine) -> Project<'_> {
 
 #[test]
 fn ten_pipelines_in_one_file_are_refused_nothing_twice_for_its_rate() {
-    if !asked() {
-        return report("ten pipelines: tried only where it is asked for");
-    }
     let machine = Lent::alone();
     let scene = Scene::in_mode(Mode::Hard, &machine, pipelines(&machine));
     let world = scene.hard.as_ref().expect("it is hard").world();
