@@ -180,10 +180,9 @@ impl Work<'_> {
             let say_seen = |seen| say(&ending::applied(&planned.plan, seen));
             let look = make(self.session, self.choice, self.args);
             let again = match select(stop.as_mut(), pin!(look)).await {
-                Either::Left(_) => Err(Error::Told(self.signals.got().unwrap_or(Exit::Failed))),
-                Either::Right((again, _)) => again,
+                Either::Left(_) => return Err(self.stopped_after(&planned)),
+                Either::Right((again, _)) => again.inspect_err(|_| say_seen(Seen::Nothing))?,
             };
-            let again = again.inspect_err(|_| say_seen(Seen::Nothing))?;
             if again.plan.is_noop() {
                 say_seen(Seen::AsWanted);
                 return Ok(report.known);
@@ -217,12 +216,17 @@ impl Work<'_> {
         drop(progress);
         let Some(exit) = ended_early(&report, self.signals) else { return Ok(report) };
         if report.succeeded() {
-            say(&ending::applied(&planned.plan, Seen::Nothing));
-        } else {
-            let next = next(self.saved, &self.command.source.file);
-            say(&ending::unfinished(&session.desired, &planned.plan, &report, &next, style));
+            return Err(self.stopped_after(planned));
         }
+        let next = next(self.saved, &self.command.source.file);
+        say(&ending::unfinished(&session.desired, &planned.plan, &report, &next, style));
         Err(Error::Told(exit))
+    }
+
+    fn stopped_after(&self, planned: &Planned) -> Error {
+        let next = next(self.saved, &self.command.source.file);
+        say(&ending::stopped_after(&planned.plan, &next));
+        Error::Told(self.signals.got().unwrap_or(Exit::Failed))
     }
 
     fn run<'r>(&'r self, cloud: &'r Guarded<'_>, reporter: &'r Progress) -> Run<'r> {

@@ -79,15 +79,25 @@ pub fn unfinished(
         (true, failed) => ("Stopped: ", format!(", {failed} failed")),
         (false, failed) => ("", format!(", {failed} failed")),
     };
-    let (how, command) = match (next, report.interrupted()) {
+    let (how, command) = onward(next, report.interrupted());
+    let _ = writeln!(out, "{stopped}{changed} changed{failed}, {left} not reached; {how}");
+    let _ = writeln!(out, "  next: {command}");
+    out
+}
+
+/// All of a plan was applied, and nothing was looked at or run afterwards.
+pub fn stopped_after(plan: &Plan, next: &Next) -> String {
+    let (how, command) = onward(next, true);
+    format!("Stopped: {} changed, 0 not reached; {how}\n  next: {command}", plan.changes().count())
+}
+
+fn onward(next: &Next, interrupted: bool) -> (&'static str, &str) {
+    match (next, interrupted) {
         (Next::Same(command), true) => ("the same command goes on from here", command),
         (Next::Same(command), false) => ("mend the cause and run the same command again", command),
         (Next::Plan(command), true) => ("a new plan goes on from here", command),
         (Next::Plan(command), false) => ("mend the cause and make a new plan", command),
-    };
-    let _ = writeln!(out, "{stopped}{changed} changed{failed}, {left} not reached; {how}");
-    let _ = writeln!(out, "  next: {command}");
-    out
+    }
 }
 
 /// A resource that failed, why, where the blueprint says so, and what to do.
