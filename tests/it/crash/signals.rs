@@ -11,17 +11,14 @@ use super::image::Image;
 use super::point::{Count, Point, points};
 use super::proxy::{Deed, Made, Rule};
 use super::scene::{Run, Scene};
-use super::slice::all;
 use super::stories::{APPLY, DESTROY, JOB, UPDATE};
 use super::story::Story;
 
 /// How many points of a story CI tries.
 const SLICE: usize = 8;
 
-/// What the program promises; a machine that does much else beside may let it wait for its turn.
-fn gone_within() -> Duration {
-    Duration::from_secs(if all() { 5 } else { 15 })
-}
+/// What the program promises, and gives itself less time for.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// It changes nothing, so that all is to be made by the apply that follows.
 const PLAN: Story = Story { name: "plan", act: "plan blueprint.yaml --env prod", ..APPLY };
@@ -102,7 +99,7 @@ fn told(story: &Story, scene: &Scene<'_>, one: &Try, end: &Image) -> Outcome {
     match at.map(|at: Instant| at.elapsed()) {
         // How often a state is looked at is not the same in every run.
         None => outcome.ended_well(&run, &[Some(0)]),
-        Some(took) if took > gone_within() => {
+        Some(took) if took > GONE_WITHIN => {
             outcome.hangs += 1;
             outcome.miss(format!("gone after {took:?}\n{}", run.ended));
         }
