@@ -20,7 +20,7 @@ use crate::lock::lease::Lease;
 use crate::plan::Choice;
 use crate::report::ending::{Next, Seen};
 use crate::report::live::Progress;
-use crate::report::{Proposal, answer, ending, say, text};
+use crate::report::{answer, ending, say, text};
 
 use super::account::Session;
 use super::args::{Apply, Args, Consent};
@@ -49,12 +49,11 @@ pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
     if let Some(saved) = &saved {
         saved.check(&session, &planned)?;
     }
-    let proposal = planned.proposal(&session);
-    say(&text::plan(&proposal, args.style(), args.detail()));
+    show(&session, &planned, args);
     if !planned.plan.refusals.is_empty() {
         return Ok(Exit::Failed);
     }
-    if planned.plan.is_noop() && due(&proposal, command).is_empty() {
+    if planned.plan.is_noop() && due(&session, &planned, command).is_empty() {
         outputs(&session, planned.known());
         return Ok(Exit::Done);
     }
@@ -78,10 +77,19 @@ pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
     lock::leave(lease.as_ref(), signals, result).await
 }
 
+fn show(session: &Session, planned: &Planned, args: &Args) {
+    say(&text::plan(&planned.proposal(session), args.style(), args.detail()));
+}
+
 /// Jobs that this command is to run.
-fn due(proposal: &Proposal<'_>, command: &Apply) -> BTreeSet<Id> {
+fn due(session: &Session, planned: &Planned, command: &Apply) -> BTreeSet<Id> {
+    let proposal = planned.proposal(session);
     let due = proposal.due().map(|(id, _)| id.clone());
     if command.no_run { BTreeSet::new() } else { due.collect() }
+}
+
+fn not_agreed() -> Error {
+    Error::Moved("  it is not what you agreed to\n".into())
 }
 
 /// An apply that has been agreed to.
@@ -105,7 +113,7 @@ impl Work<'_> {
             Either::Left(_) => return Ok(stopped(self.signals)),
             Either::Right((again, _)) => again?,
         };
-        let due = due(&again.proposal(self.session), self.command);
+        let due = due(self.session, &again, self.command);
         if again.plan.is_noop() && due.is_empty() {
             outputs(self.session, again.known());
             return Ok(Exit::Done);
@@ -129,12 +137,11 @@ impl Work<'_> {
         if let Some(saved) = self.saved {
             saved.check(self.session, &again)?;
         } else if !same(&planned, &again) {
-            let proposal = again.proposal(self.session);
-            let nothing = again.plan.is_noop() && due(&proposal, self.command).is_empty();
+            let due = due(self.session, &again, self.command);
             say("others were at work since the plan was made; now it is this:");
-            say(&text::plan(&proposal, self.args.style(), self.args.detail()));
-            if !nothing && !doing.consent.yes {
-                return Err(Error::Moved("  it is not what you agreed to\n".into()));
+            show(self.session, &again, self.args);
+            if !(again.plan.is_noop() && due.is_empty() || doing.consent.yes) {
+                return Err(not_agreed());
             }
         }
         Ok(again)
@@ -188,13 +195,12 @@ impl Work<'_> {
                 return Ok(report.known);
             }
             say_seen(Seen::NotYet);
-            let proposal = again.proposal(self.session);
-            say(&text::plan(&proposal, self.args.style(), self.args.detail()));
+            show(self.session, &again, self.args);
             if !again.plan.refusals.is_empty() {
                 return Err(Error::Told(Exit::Failed));
             }
             if self.saved.is_some() || !self.command.doing.consent.yes {
-                return Err(Error::Moved("  it is not what you agreed to\n".into()));
+                return Err(not_agreed());
             }
             planned = again;
         }

@@ -44,6 +44,7 @@ const FILES: &[(&str, &str)] = server![
     "firehose_transform.py",
     "front.py",
     "image.py",
+    "kept.py",
     "metrics.py",
     "metrics_services.py",
     "patch_cloudwatch.py",

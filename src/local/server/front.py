@@ -12,6 +12,7 @@ import emr_life
 import firehose_delivery
 import firehose_streams
 import image
+import kept
 import metrics_services
 import patch_notifications
 import patches  # noqa: F401
@@ -71,7 +72,7 @@ async def _control(scope, receive, send) -> None:
 
 def _answer(method: str, path: str, body: dict) -> dict | None:
     """What the control paths say: GET of health, clock, pace, image, firehose, notifications; POST sets or orders them,
-    and reset forgets everything."""
+    reset forgets everything, keep and restore come back to a state."""
     if (method, path) == ("GET", "/_local/health"):
         return {**_about, "clusters": sum(cluster.live for cluster in CLUSTERS.values())}
     if path == "/_local/clock" and method in ("GET", "POST"):
@@ -98,6 +99,12 @@ def _answer(method: str, path: str, body: dict) -> dict | None:
     if (method, path) == ("POST", "/_local/reset"):
         ministack.app._reset_all_state()
         return {"status": "empty"}
+    if (method, path) == ("POST", "/_local/keep"):
+        kept.keep()
+        return {"status": "kept"}
+    if (method, path) == ("POST", "/_local/restore"):
+        kept.restore()
+        return {"status": "restored"}
     return None
 
 

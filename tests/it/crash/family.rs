@@ -12,7 +12,7 @@ use super::image::Image;
 use super::lent::Lent;
 use super::proxy::Made;
 use super::scene::{Mode, Run, Scene};
-use super::slice::all;
+use super::slice::{all, report};
 use super::story::Story;
 
 /// What came of one try.
@@ -90,6 +90,9 @@ fn resent(made: &[Made]) -> BTreeSet<String> {
     once.filter(|call| !seen.insert(id(call))).map(Call::name).collect()
 }
 
+/// All points of a family take up to an hour.
+const SAID_EVERY: u32 = 250;
+
 /// How many scenes play at once: runs wait more than they work, and most where AWS is hard.
 fn size(mode: Mode) -> usize {
     match (all(), mode) {
@@ -114,8 +117,9 @@ pub fn crew<T: Sync>(
             scope.spawn(move || {
                 let machine = Lent::take();
                 let scene = Scene::in_mode(story.mode, &machine, (story.project)(&machine));
+                let mut begun = false;
                 while let Some(next) = next(left) {
-                    scene.reset();
+                    story.begin(&scene, &mut begun);
                     let _ = tell.send((name(next), one(&scene, next)));
                 }
             });
@@ -124,6 +128,9 @@ pub fn crew<T: Sync>(
         let mut tally = Tally::default();
         for (what, outcome) in told {
             tally.add(&what, outcome);
+            if tally.tried.is_multiple_of(SAID_EVERY) {
+                report(&format!("{} of {} tried", tally.tried, tries.len()));
+            }
         }
         tally
     })

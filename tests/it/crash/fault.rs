@@ -123,7 +123,7 @@ fn a_destroy_goes_on_after_every_fault_of_every_call() {
     everywhere(DESTROY);
 }
 
-fn everywhere(story: Story) {
+pub fn everywhere(story: Story) {
     let (run, end) = story.reference();
     let all = points(&run.made).into_iter().flat_map(|point| {
         let each = move |fault| [1, 3].map(|times| (point.clone(), fault, times));
@@ -138,6 +138,6 @@ fn everywhere(story: Story) {
             count: Count::default(),
             striking: 0,
         };
-        story.told(scene, vec![Box::new(rule)], &end)
+        story.told(scene, vec![Box::new(rule)], end)
     });
 }

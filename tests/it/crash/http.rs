@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::Mutex;
 
 pub type Headers = Vec<(String, String)>;
 
@@ -27,7 +28,7 @@ const HOP: [&str; 4] = ["connection", "keep-alive", "transfer-encoding", "conten
 
 /// The next request; none when the other end has closed.
 pub fn read_request(from: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
-    let first = line(from)?;
+    let first = read_line(from)?;
     let mut words = first.split(' ').map(str::to_owned);
     let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
     let mut headers = read_headers(from)?;
@@ -55,23 +56,66 @@ pub fn write_answer(to: &mut TcpStream, method: &str, answer: &Answer) -> io::Re
     to.write_all(&bytes)
 }
 
+/// Connections to a port, each of which serves one request after the other.
+pub struct Lines {
+    port: u16,
+    idle: Mutex<Vec<BufReader<TcpStream>>>,
+}
+
+impl Lines {
+    pub fn to(port: u16) -> Self {
+        Self { port, idle: Mutex::default() }
+    }
+
+    pub fn exchange(&self, request: &Request) -> io::Result<Answer> {
+        let idle = self.idle.lock().expect("nothing panics in here").pop();
+        let mut line = idle.map_or_else(|| connect(self.port), Ok)?;
+        let (answer, lasts) = asked(&mut line, request, "keep-alive")?;
+        if lasts {
+            self.idle.lock().expect("nothing panics in here").push(line);
+        }
+        Ok(answer)
+    }
+
+    /// Before the other end closes those that nobody uses.
+    pub fn hang_up(&self) {
+        self.idle.lock().expect("nothing panics in here").clear();
+    }
+}
+
 /// Sends a request on a connection of its own.
 pub fn exchange(port: u16, request: &Request) -> io::Result<Answer> {
-    let mut to = TcpStream::connect(("127.0.0.1", port))?;
+    Ok(asked(&mut connect(port)?, request, "close")?.0)
+}
+
+fn connect(port: u16) -> io::Result<BufReader<TcpStream>> {
+    let to = TcpStream::connect(("127.0.0.1", port))?;
     to.set_nodelay(true)?;
+    Ok(BufReader::new(to))
+}
+
+/// The answer, and whether the connection serves another request.
+fn asked(
+    line: &mut BufReader<TcpStream>,
+    request: &Request,
+    connection: &str,
+) -> io::Result<(Answer, bool)> {
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
     put_headers(&mut head, &request.headers);
-    head.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n", request.body.len()));
-    to.write_all(&[head.as_bytes(), &request.body].concat())?;
-    let mut from = BufReader::new(to);
-    let first = line(&mut from)?;
+    let length = request.body.len();
+    head.push_str(&format!("content-length: {length}\r\nconnection: {connection}\r\n\r\n"));
+    line.get_mut().write_all(&[head.as_bytes(), &request.body].concat())?;
+    let first = read_line(line)?;
     let status = first.split(' ').nth(1).and_then(|word| word.parse().ok());
     let status = status.ok_or_else(|| io::Error::other(format!("no status in `{first}`")))?;
-    let mut headers = read_headers(&mut from)?;
+    let mut headers = read_headers(line)?;
     let bare = request.method == "HEAD" || matches!(status, 204 | 304);
-    let body = if bare { Vec::new() } else { read_body(&mut from, &headers, None)? };
+    let bounded = ["content-length", "transfer-encoding"];
+    let bounded = bare || bounded.iter().any(|name| header(&headers, name).is_some());
+    let lasts = bounded && header(&headers, "connection") != Some("close");
+    let body = if bare { Vec::new() } else { read_body(line, &headers, None)? };
     headers.retain(|(name, _)| name == "content-length" || !HOP.contains(&name.as_str()));
-    Ok(Answer { status, headers, body })
+    Ok((Answer { status, headers, body }, lasts))
 }
 
 /// A request of the harness's own; the value it is answered.
@@ -90,7 +134,7 @@ pub fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
 }
 
-fn line(from: &mut BufReader<TcpStream>) -> io::Result<String> {
+fn read_line(from: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut line = String::new();
     from.read_line(&mut line)?;
     Ok(line.trim_end().to_owned())
@@ -99,7 +143,7 @@ fn line(from: &mut BufReader<TcpStream>) -> io::Result<String> {
 fn read_headers(from: &mut BufReader<TcpStream>) -> io::Result<Headers> {
     let mut headers = Headers::new();
     loop {
-        let line = line(from)?;
+        let line = read_line(from)?;
         let Some((name, value)) = line.split_once(':') else { return Ok(headers) };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
@@ -113,7 +157,7 @@ fn read_body(
 ) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     if header(headers, "transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
-        while let Some(length) = chunk(&line(from)?) {
+        while let Some(length) = chunk(&read_line(from)?) {
             let mut part = vec![0; length + 2];
             from.read_exact(&mut part)?;
             body.extend_from_slice(&part[..length]);

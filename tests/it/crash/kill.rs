@@ -4,14 +4,11 @@ use super::call::Call;
 use super::http::Answer;
 use super::point::{Kill, Point, Side, points};
 use super::proxy::{Deed, Reply, Rule};
-use super::scene::Mode;
 use super::stories::{APPLY, DESTROY, JOB, REVIVAL, SMALL, UPDATE};
 use super::story::Story;
 
 /// How many points of a story CI tries.
 const SLICE: usize = 24;
-/// There everything takes ten times as long.
-const HARD_SLICE: usize = 8;
 
 #[test]
 fn an_apply_killed_at_any_call_is_taken_up_by_the_next() {
@@ -47,7 +44,7 @@ fn two_applies_killed_one_after_the_other_are_taken_up_by_the_third() {
     let name = |(first, second): &((u32, Side), (u32, Side))| format!("{first:?}, {second:?}");
     SMALL.family("killed twice", (twice.collect(), SLICE), name, |scene, (first, second)| {
         scene.run(SMALL.act, vec![Box::new(KillWrite::at(*first))]);
-        SMALL.told(scene, vec![Box::new(KillWrite::at(*second))], &end)
+        SMALL.told(scene, vec![Box::new(KillWrite::at(*second))], end)
     });
 }
 
@@ -55,10 +52,9 @@ pub fn everywhere(story: Story) {
     let (run, end) = story.reference();
     let sides = |point: Point| [(point.clone(), Side::Before), (point, Side::After)];
     let all: Vec<_> = points(&run.made).into_iter().flat_map(sides).collect();
-    let many = if story.mode == Mode::Hard { HARD_SLICE } else { SLICE };
     let name = |(point, side): &(Point, Side)| format!("{side:?} {point}");
-    story.family("killed", (all, many), name, |scene, (point, side)| {
-        story.told(scene, vec![Box::new(Kill::at(point.clone(), *side))], &end)
+    story.family("killed", (all, SLICE), name, |scene, (point, side)| {
+        story.told(scene, vec![Box::new(Kill::at(point.clone(), *side))], end)
     });
 }
 

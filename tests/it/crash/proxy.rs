@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::aim;
 use super::call::Call;
-use super::http::{self, Answer};
+use super::http::{self, Answer, Lines};
 
 /// What becomes of a call that has arrived.
 pub enum Deed {
@@ -71,7 +71,7 @@ struct State {
 }
 
 struct Shared {
-    port: u16,
+    lines: Lines,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -86,7 +86,8 @@ impl Proxy {
     pub fn before(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
         let own = listener.local_addr().expect("it is bound").port();
-        let shared = Arc::new(Shared { port, state: Mutex::default(), changed: Condvar::new() });
+        let lines = Lines::to(port);
+        let shared = Arc::new(Shared { lines, state: Mutex::default(), changed: Condvar::new() });
         let accepting = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -125,6 +126,7 @@ impl Proxy {
         let waiting = self.shared.changed.wait_while(self.shared.lock(), open);
         let mut state = waiting.expect("no thread of the proxy panics");
         state.rules.clear();
+        self.shared.lines.hang_up();
         std::mem::take(&mut state.made)
     }
 
@@ -232,7 +234,7 @@ impl Shared {
     }
 
     fn forward(&self, call: &Call) -> io::Result<Answer> {
-        http::exchange(self.port, &call.request)
+        self.lines.exchange(&call.request)
     }
 
     /// Waits for a time, or for the end of the run.

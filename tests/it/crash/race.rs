@@ -7,7 +7,7 @@ use super::family::Outcome;
 use super::http::{self, Answer, Request};
 use super::image::Image;
 use super::proxy::{Deed, Proxy, Reply, Rule};
-use super::scene::{Run, Scene, outcome};
+use super::scene::{Run, Scene};
 use super::slice::Random;
 use super::stories::{APPLY, JOB, UPDATE};
 use super::story::Story;
@@ -21,7 +21,7 @@ const HELD_MAX: u64 = 60;
 
 /// Who stands in the way of the runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Adversary {
+pub enum Adversary {
     Nobody,
     /// Deletes the lock whenever it has been written, some of the times.
     Unlocks,
@@ -86,7 +86,12 @@ fn four_updates_at_once_without_their_lock_come_to_the_same_end_as_one() {
     race(UPDATE, 4, Adversary::Unlocks);
 }
 
-fn race(story: Story, runners: u64, adversary: Adversary) {
+#[test]
+fn two_applies_at_once_without_their_lock_run_a_job_once() {
+    race(JOB, 2, Adversary::Unlocks);
+}
+
+pub fn race(story: Story, runners: u64, adversary: Adversary) {
     let (_, end) = story.reference();
     let all = ((0..ALL).collect(), SLICE);
     let unlocked = if adversary == Adversary::Unlocks { ", the lock deleted" } else { "" };
@@ -95,7 +100,7 @@ fn race(story: Story, runners: u64, adversary: Adversary) {
         &disturbed,
         all,
         |seed| format!("seed {seed}"),
-        |scene, seed| story.raced(scene, *seed, runners, adversary, &end),
+        |scene, seed| story.raced(scene, *seed, runners, adversary, end),
     );
 }
 
@@ -114,7 +119,6 @@ impl Story {
         adversary: Adversary,
         end: &Image,
     ) -> Outcome {
-        self.begin(scene);
         let start = |number: u64| {
             let proxy = Proxy::before(scene.upstream());
             let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(Jitter(Random(seed * 8 + number)))];
@@ -128,7 +132,7 @@ impl Story {
         };
         let started: Vec<_> = (0..runners).map(start).collect();
         let ended = started.into_iter().map(|(proxy, child)| {
-            let (ended, hung) = outcome(self.act, child);
+            let (ended, hung) = scene.outcome(self.act, child);
             Run { ended, made: proxy.end(), hung }
         });
         let runs: Vec<Run> = ended.collect();

@@ -132,14 +132,18 @@ impl<'m> Scene<'m> {
     /// A run of the program, with these rules in its way.
     pub fn run(&self, line: &str, rules: Vec<Box<dyn Rule>>) -> Run {
         self.proxy.begin(rules);
-        let child = self.start(line, &self.proxy);
-        let max = if self.hard.is_some() { HARD_RUN_MAX } else { RUN_MAX };
-        let (ended, hung) = outcome_within(max, line, child);
+        let (ended, hung) = self.outcome(line, self.start(line, &self.proxy));
         Run { ended, made: self.proxy.end(), hung }
     }
 
     pub fn undisturbed(&self, line: &str) -> Run {
         self.run(line, Vec::new())
+    }
+
+    /// Waits for the end of a run; the second says that it had to be ended.
+    pub fn outcome(&self, line: &str, child: Child) -> (Ended, bool) {
+        let max = if self.hard.is_some() { HARD_RUN_MAX } else { RUN_MAX };
+        outcome_within(max, line, child)
     }
 
     /// The program behind a proxy that has begun.
@@ -151,11 +155,6 @@ impl<'m> Scene<'m> {
         proxy.aim(child.id());
         child
     }
-}
-
-/// Waits for the end of a run; the second says that it had to be ended.
-pub fn outcome(line: &str, child: Child) -> (Ended, bool) {
-    outcome_within(RUN_MAX, line, child)
 }
 
 fn outcome_within(max: Duration, line: &str, mut child: Child) -> (Ended, bool) {

@@ -84,13 +84,12 @@ fn everywhere(story: &Story) {
     let (run, end) = story.reference();
     let name = |one: &Try| one.to_string();
     story.family("signals", (tries(&run.made), SLICE), name, |scene, one| {
-        told(story, scene, one, &end)
+        told(story, scene, one, end)
     });
 }
 
 /// The act until the signal, then undisturbed commands, then the checks.
 fn told(story: &Story, scene: &Scene<'_>, one: &Try, end: &Image) -> Outcome {
-    story.begin(scene);
     let mut outcome = Outcome::good();
     let at = Arc::new(Mutex::new(None));
     let rule = Signal { one: one.clone(), count: Count::default(), at: at.clone(), again: false };

@@ -159,11 +159,11 @@ answer(True)";
     assert!(run.ended.err.contains("live is not yet as the blueprint says"), "{}", run.ended);
     let mut outcome = Outcome::good();
     outcome.ended_well(&run, &[Some(0)]);
-    outcome.compare(&end, &scene.image());
+    outcome.compare(end, &scene.image());
     assert!(outcome.converged, "{:#?}", outcome.notes);
 }
 
-fn views(story: Story) {
+pub fn views(story: Story) {
     let (run, end) = story.reference();
     let reads: Vec<_> = run.made.iter().filter(|made| !made.call.writes()).cloned().collect();
     let all = points(&reads).into_iter().flat_map(|point| [(point.clone(), 1), (point, 3)]);
@@ -172,11 +172,11 @@ fn views(story: Story) {
         let history = History::default();
         let (point, count) = (point.clone(), Count::default());
         let stale = Stale { history: history.clone(), point, left: *left, count };
-        story.told(scene, vec![Box::new(stale), Box::new(Recording(history))], &end)
+        story.told(scene, vec![Box::new(stale), Box::new(Recording(history))], end)
     });
 }
 
-fn unseen(story: Story) {
+pub fn unseen(story: Story) {
     let (run, end) = story.reference();
     let writes = u32::try_from(run.writes().count()).expect("there are few");
     let all = ((1..=writes).collect(), SLICE);
@@ -185,6 +185,6 @@ fn unseen(story: Story) {
         let history = History::default();
         let kill = KillWrite::at((*write, Side::After));
         scene.run(story.act, vec![Box::new(kill), Box::new(Recording(history.clone()))]);
-        story.told(scene, vec![Box::new(Unseen { history, since: None })], &end)
+        story.told(scene, vec![Box::new(Unseen { history, since: None })], end)
     });
 }
