@@ -65,15 +65,12 @@ impl Attempt<'_> {
         self.upload(&script).await?;
         for _ in 0..ROUNDS {
             let places = self.places().await?;
-            let mut before = Vec::new();
-            for place in &places {
-                let found = self.find(place, &name).await?;
-                before.push(found.as_ref().map(|step| step.step.clone()));
-                if let Some(step) = self.already(found) {
-                    return self.follow(place, &name, step, started).await;
-                }
+            let steps = self.newest(&places, &name).await?;
+            let before = steps[0].as_ref().map(|step| step.step.clone());
+            if let Some((place, step)) = self.there(&places, steps) {
+                return self.follow(place, &name, step, started).await;
             }
-            let claim = Claim::new(&places[0].cluster, before.swap_remove(0));
+            let claim = Claim::new(&places[0].cluster, before);
             let turn = match self.turn(&places, &name, claim).await? {
                 Turn::Theirs(place, step) => {
                     return self.follow(place, &name, step, started).await;
@@ -93,8 +90,27 @@ impl Attempt<'_> {
         Ok(found.map_err(WhyFailed::from)?)
     }
 
+    /// The newest step of that name on each of these.
+    async fn newest(&self, places: &[Place], name: &str) -> Result<Vec<Option<Progress>>, Failure> {
+        let mut steps = Vec::new();
+        for place in places {
+            steps.push(self.find(place, name).await?);
+        }
+        Ok(steps)
+    }
+
+    /// One of them that need not be submitted again.
+    fn there<'p>(
+        &self,
+        places: &'p [Place],
+        steps: Vec<Option<Progress>>,
+    ) -> Option<(&'p Place, Progress)> {
+        let mut each = places.iter().zip(steps);
+        each.find_map(|(place, step)| Some((place, self.already(step)?)))
+    }
+
     /// Waits for its turn to submit: while somebody else's submission may be on its way, that
-    /// step is looked for.
+    /// step is looked for. Once the claim is ours nobody else begins, and who was quicker shows.
     async fn turn<'p>(
         &self,
         places: &'p [Place],
@@ -121,7 +137,18 @@ impl Attempt<'_> {
             }
             let over = found.as_ref().map(|found| found.etag.as_str());
             if let Some(etag) = claims.take(&claim, over).await.map_err(WhyFailed::from)? {
-                return Ok(Turn::Ours(Mine { claim, etag }));
+                let steps = self.newest(places, name).await;
+                return match steps.map(|steps| self.there(places, steps)) {
+                    Ok(None) => Ok(Turn::Ours(Mine { claim, etag })),
+                    Ok(Some((place, step))) => {
+                        claims.give_back(claim, &etag).await;
+                        Ok(Turn::Theirs(place, step))
+                    }
+                    Err(failure) => {
+                        claims.give_back(claim, &etag).await;
+                        Err(failure)
+                    }
+                };
             }
         }
         Err(WhyFailed::Cluster("others submit this job in turns".into()).into())

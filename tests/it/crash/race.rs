@@ -1,11 +1,13 @@
 //! Several runs at once, with the lock, and with somebody who takes the lock away.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use super::call::Call;
 use super::family::Outcome;
 use super::http::{self, Answer, Request};
 use super::image::Image;
+use super::lent::Lent;
 use super::proxy::{Deed, Proxy, Reply, Rule};
 use super::scene::{Run, Scene};
 use super::slice::Random;
@@ -54,6 +56,49 @@ impl Rule for Unlock {
         }
         Reply::Send
     }
+}
+
+/// Holds a run up that is about to look for a claim on its job.
+struct HeldUp {
+    there: Sender<()>,
+    go: Receiver<()>,
+}
+
+impl Rule for HeldUp {
+    fn before(&mut self, call: &Call) -> Deed {
+        if call.request.path.contains("/claims/") && self.there.send(()).is_ok() {
+            // It may go as soon as nobody holds it any longer.
+            let _ = self.go.recv();
+        }
+        Deed::Forward
+    }
+}
+
+/// While it was held up its lock was taken away, another apply did the job, and that one's claim
+/// has lapsed.
+#[test]
+fn a_job_that_another_apply_did_meanwhile_is_not_submitted_again() {
+    const TAKE_AWAY: &str = "lake = 'NAME-000000000000'
+for key in objects(lake, 'pipeline/'):
+    if '/claims/' in key or key.endswith('/lock.json'):
+        client('s3').delete_object(Bucket=lake, Key=key)
+answer(True)";
+    let machine = Lent::take();
+    let scene = Scene::in_mode(JOB.mode, &machine, (JOB.project)(&machine));
+    assert_eq!(scene.undisturbed("apply blueprint.yaml --yes --no-run").ended.code, Some(0));
+    let ((there, reached), (held, go)) = (channel(), channel());
+    let proxy = Proxy::before(scene.upstream());
+    proxy.begin(vec![Box::new(HeldUp { there, go })]);
+    let late = scene.start(JOB.act, &proxy);
+    reached.recv().expect("it looks for a claim");
+    scene.project.outside(TAKE_AWAY);
+    assert_eq!(scene.undisturbed(JOB.act).ended.code, Some(0));
+    scene.project.outside(TAKE_AWAY);
+    drop::<Sender<()>>(held);
+    let (ended, _) = scene.outcome(JOB.act, late);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let found = scene.project.outside("answer([len(steps(c)) for c in clusters('NAME-spark')])");
+    assert_eq!(found, serde_json::json!([1]), "one cluster with one step\n{ended}");
 }
 
 #[test]
