@@ -97,8 +97,8 @@ const SAID_EVERY: u32 = 250;
 fn size(mode: Mode) -> usize {
     match (all(), mode) {
         (false, _) => 8,
-        (true, Mode::Mild) => 16,
-        (true, Mode::Hard) => 48,
+        (true, Mode::Mild) => 20,
+        (true, Mode::Hard) => 96,
     }
 }
 
