@@ -330,12 +330,13 @@ impl<'a> Lease<'a> {
         let before = self.state.replace(State::Nowhere);
         let etag = match before {
             State::Held(held) => Some(held.etag),
-            State::Wanted => None,
+            // Who is stopped while the bucket is emptied may have left it there.
+            State::Wanted | State::Going => None,
             lost @ State::Lost(_) => {
                 self.state.replace(lost);
                 return Ok(());
             }
-            State::Nowhere | State::Going => return Ok(()),
+            State::Nowhere => return Ok(()),
         };
         let released = timeout(RELEASED_WITHIN, self.remove(etag)).await;
         released.unwrap_or_else(|_| Err(Fault::new(Class::Lost, "s3:DeleteObject", SILENCE)))

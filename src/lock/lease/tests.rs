@@ -368,6 +368,24 @@ async fn a_lock_may_go_with_its_bucket() {
     assert_eq!(mine.release().await, Ok(()));
 }
 
+/// A signal, while the bucket is emptied: the lock may still be there, or not.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_was_about_to_go_with_its_bucket_is_given_back() {
+    for (went, left) in [(false, None), (true, None), (true, Some("other"))] {
+        let bucket = Bucket::default();
+        let mine = holding(&bucket).await;
+        mine.let_go();
+        if went {
+            *bucket.object.borrow_mut() = None;
+        }
+        if let Some(other) = left {
+            bucket.write(&lock(other));
+        }
+        assert_eq!(mine.release().await, Ok(()));
+        assert_eq!(bucket.holder().as_deref(), left);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn somebody_who_came_while_the_bucket_was_emptied_is_not_robbed() {
     let bucket = Bucket::default();

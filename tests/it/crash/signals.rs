@@ -20,6 +20,9 @@ const SLICE: usize = 8;
 /// What the program promises, and gives itself less time for.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 
+/// Calls of one look.
+const TOGETHER: usize = 4;
+
 /// It changes nothing, so that all is to be made by the apply that follows.
 const PLAN: Story = Story { name: "plan", act: "plan blueprint.yaml --env prod", ..APPLY };
 
@@ -110,8 +113,10 @@ fn told(story: &Story, scene: &Scene<'_>, one: &Try, end: &Image) -> Outcome {
 
 fn judge(scene: &Scene<'_>, one: &Try, run: &Run, outcome: &mut Outcome) {
     let code = if one.signal == "-INT" { 130 } else { 143 };
-    // At the last call of all it may be done before it hears of the signal.
-    let last = run.made.last().is_some_and(|made| made.call.name() == one.point.call);
+    // At the last call of all it may be done before it hears of the signal; as many as a look at
+    // one thing makes are under way together.
+    let mut last = run.made.iter().rev().take(TOGETHER);
+    let last = last.any(|made| made.call.name() == one.point.call);
     let codes = [Some(code), Some(0)];
     outcome.ended_well(run, if last { &codes } else { &codes[..1] });
     if matches!(one.how, How::Twice) {
