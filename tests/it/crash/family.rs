@@ -117,9 +117,14 @@ pub fn crew<T: Sync>(
             scope.spawn(move || {
                 let machine = Lent::take();
                 let scene = Scene::in_mode(story.mode, &machine, (story.project)(&machine));
-                let mut begun = false;
+                let mut kept = false;
                 while let Some(next) = next(left) {
-                    story.begin(&scene, &mut begun);
+                    if kept {
+                        scene.restore();
+                    } else {
+                        story.begin(&scene);
+                        kept = scene.keep();
+                    }
                     let _ = tell.send((name(next), one(&scene, next)));
                 }
             });

@@ -88,6 +88,20 @@ impl<'m> Scene<'m> {
         self.look_around();
     }
 
+    /// Keeps what the AWS holds, if nothing else tells what was done to it: the rules of hard mode
+    /// remember more.
+    pub fn keep(&self) -> bool {
+        if self.hard.is_none() {
+            self.control("keep", "");
+        }
+        self.hard.is_none()
+    }
+
+    /// What was kept is there again, and nothing else.
+    pub fn restore(&self) {
+        self.control("restore", "");
+    }
+
     /// All that there is now is others', from here on.
     pub fn look_around(&self) {
         *self.foreign() = Foreign::of(&self.told());

@@ -115,8 +115,7 @@ fn judge(scene: &Scene<'_>, one: &Try, run: &Run, outcome: &mut Outcome) {
     let code = if one.signal == "-INT" { 130 } else { 143 };
     // At the last call of all it may be done before it hears of the signal; as many as a look at
     // one thing makes are under way together.
-    let mut last = run.made.iter().rev().take(TOGETHER);
-    let last = last.any(|made| made.call.name() == one.point.call);
+    let last = points(&run.made).iter().rev().take(TOGETHER).any(|point| *point == one.point);
     let codes = [Some(code), Some(0)];
     outcome.ended_well(run, if last { &codes } else { &codes[..1] });
     if matches!(one.how, How::Twice) {

@@ -46,7 +46,7 @@ impl Story {
     fn undisturbed(&self) -> (Run, Image) {
         let machine = Lent::take();
         let scene = Scene::in_mode(self.mode, &machine, (self.project)(&machine));
-        self.begin(&scene, &mut false);
+        self.begin(&scene);
         let run = scene.undisturbed(self.act);
         assert_eq!(run.ended.code, Some(0), "{}", run.ended);
         for line in self.after {
@@ -74,19 +74,13 @@ impl Story {
         tally.holds(&family);
     }
 
-    /// All that comes before the act, on an AWS that was empty. Where nothing but what AWS holds
-    /// tells of it, it is done once, and come back to.
-    pub fn begin(&self, scene: &Scene<'_>, begun: &mut bool) {
-        if std::mem::replace(begun, self.mode == Mode::Mild) {
-            scene.control("restore", "");
-            return;
-        }
+    /// All that comes before the act, on an AWS that was empty.
+    pub fn begin(&self, scene: &Scene<'_>) {
         scene.reset();
         for line in self.before {
             let ended = scene.undisturbed(line).ended;
             assert_eq!(ended.code, Some(0), "{ended}");
         }
-        scene.control("keep", "");
     }
 
     /// The act disturbed by these rules, then undisturbed commands, then the checks.
@@ -131,12 +125,12 @@ impl Story {
 fn a_story_that_is_told_again_begins_as_the_first_time() {
     let machine = Lent::take();
     let scene = Scene::in_mode(DESTROY.mode, &machine, (DESTROY.project)(&machine));
-    let mut begun = false;
-    DESTROY.begin(&scene, &mut begun);
+    DESTROY.begin(&scene);
+    scene.keep();
     let first = scene.image();
     assert_eq!(scene.undisturbed(DESTROY.act).ended.code, Some(0));
     assert_ne!(scene.image(), first);
-    DESTROY.begin(&scene, &mut begun);
+    scene.restore();
     let now = scene.image();
     assert!(now == first, "{:#?}", first.differences(&now));
     assert_eq!(scene.trespasses(), [""; 0]);
