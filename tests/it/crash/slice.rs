@@ -1,12 +1,27 @@
 //! How much is tried: a slice by seed, or all of it.
 
-/// `PIPELINE_CRASH=all` tries everything; a number is the seed of another slice; any other word
-/// tries what has it in its name, as a failure tells it.
+/// `PIPELINE_CRASH=all` tries everything, `2/4` the second of four parts of everything; a number is
+/// the seed of another slice; any other word tries what has it in its name, as a failure tells it.
 const WORD: &str = "PIPELINE_CRASH";
 
-/// Whether everything is tried.
+fn word() -> Option<String> {
+    std::env::var_os(WORD).and_then(|word| word.into_string().ok())
+}
+
+/// Whether everything is tried, or a part of it.
 pub fn all() -> bool {
-    std::env::var_os(WORD).is_some_and(|word| word == "all")
+    word().as_deref().and_then(part).is_some()
+}
+
+/// Which part of everything, of how many.
+fn part(word: &str) -> Option<(usize, usize)> {
+    if word == "all" {
+        return Some((1, 1));
+    }
+    let (part, of) = word.split_once('/')?;
+    let (part, of) = (part.parse().ok()?, of.parse().ok()?);
+    assert!((1..=of).contains(&part), "{WORD}={word}: there is no such part");
+    Some((part, of))
 }
 
 /// As many of these as a test has time for, drawn by the seed; all of them where that is the word.
@@ -15,10 +30,10 @@ pub fn slice<T: Clone>(
     (every, many): (Vec<T>, usize),
     name: impl Fn(&T) -> String,
 ) -> Vec<T> {
-    if all() {
-        return every;
+    let word = word();
+    if let Some((part, of)) = word.as_deref().and_then(part) {
+        return every.into_iter().skip(part - 1).step_by(of).collect();
     }
-    let word = std::env::var_os(WORD).and_then(|word| word.into_string().ok());
     let seed = match word.as_ref().map_or(Ok(1), |word| word.parse::<u64>()) {
         Ok(seed) => seed,
         Err(_) => {
@@ -53,5 +68,14 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % end
+    }
+}
+
+#[test]
+fn a_word_says_how_much_is_tried() {
+    assert_eq!(part("all"), Some((1, 1)));
+    assert_eq!(part("2/4"), Some((2, 4)));
+    for other in ["7", "CreateKey", "GET /key/lock.json"] {
+        assert_eq!(part(other), None, "{other}");
     }
 }
