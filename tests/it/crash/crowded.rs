@@ -8,6 +8,7 @@ use super::lent::Lent;
 use super::neighbour::Neighbour;
 use super::point::{Kill, Point, Side};
 use super::scene::{Mode, Scene};
+use super::slice::report;
 use crate::e2e::Project;
 use crate::e2e::machine::Machine;
 
@@ -149,6 +150,7 @@ fn hundreds_of_look_alikes_are_left_as_they_are() {
     let calls = ["kms:CreateKey", "iam:CreateRole", "lambda:POST functions"];
     taken_up(&scene, &mut outcome, "apply first.yaml --env prod --no-run --yes", &calls);
     scene.joined_by(beside);
+    report(&format!("crowded: {} records of what is others'", scene.others()));
     let calls = ["iam:TagRole", "elasticmapreduce:RunJobFlow", "sns:DeleteTopic"];
     let second = "apply second.yaml --env prod --no-run --delete-data --yes";
     taken_up(&scene, &mut outcome, second, &calls);

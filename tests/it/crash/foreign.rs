@@ -44,6 +44,10 @@ impl Foreign {
         Self(found)
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// How it differs from what is there now; what came beside it may be ours.
     pub fn changed(&self, told: &Value) -> Vec<String> {
         let now = Self::of(told);

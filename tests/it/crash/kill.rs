@@ -37,14 +37,18 @@ fn an_apply_killed_at_any_call_of_its_job_neither_starts_nor_submits_anything_tw
 
 #[test]
 fn two_applies_killed_one_after_the_other_are_taken_up_by_the_third() {
-    let (run, end) = SMALL.reference();
+    twice(SMALL);
+}
+
+pub fn twice(story: Story) {
+    let (run, end) = story.reference();
     let writes = u32::try_from(run.writes().count()).expect("there are few");
     let once = || (1..=writes).flat_map(|at| [(at, Side::Before), (at, Side::After)]);
     let twice = once().flat_map(|first| once().map(move |second| (first, second)));
     let name = |(first, second): &((u32, Side), (u32, Side))| format!("{first:?}, {second:?}");
-    SMALL.family("killed twice", (twice.collect(), SLICE), name, |scene, (first, second)| {
-        scene.run(SMALL.act, vec![Box::new(KillWrite::at(*first))]);
-        SMALL.told(scene, vec![Box::new(KillWrite::at(*second))], end)
+    story.family("killed twice", (twice.collect(), SLICE), name, |scene, (first, second)| {
+        scene.run(story.act, vec![Box::new(KillWrite::at(*first))]);
+        story.told(scene, vec![Box::new(KillWrite::at(*second))], end)
     });
 }
 

@@ -119,6 +119,11 @@ impl<'m> Scene<'m> {
         self.foreign().leave_out(bucket);
     }
 
+    /// How many records AWS holds of what is others'.
+    pub fn others(&self) -> usize {
+        self.foreign().len()
+    }
+
     /// What of others is no longer as it was.
     pub fn trespasses(&self) -> Vec<String> {
         self.foreign().changed(&self.told())

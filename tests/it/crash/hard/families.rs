@@ -1,7 +1,7 @@
 //! The families again, where nothing shows at once.
 
 use super::super::race::{Adversary, race};
-use super::super::stories::{APPLY, DESTROY, JOB, REVIVAL, UPDATE};
+use super::super::stories::{APPLY, DESTROY, JOB, REVIVAL, SMALL, UPDATE};
 use super::super::{fault, kill, stale};
 
 #[test]
@@ -27,6 +27,11 @@ fn a_destroy_killed_at_any_call_is_undone_by_an_apply_where_aws_is_hard() {
 #[test]
 fn a_job_is_neither_started_nor_submitted_twice_where_aws_is_hard() {
     kill::everywhere(JOB.hard());
+}
+
+#[test]
+fn two_applies_killed_one_after_the_other_are_taken_up_where_aws_is_hard() {
+    kill::twice(SMALL.hard());
 }
 
 #[test]
@@ -65,8 +70,18 @@ fn an_apply_that_does_not_see_what_a_killed_one_made_comes_to_the_same_end_where
 }
 
 #[test]
+fn an_apply_that_does_not_see_a_killed_ones_cluster_comes_to_the_same_end_where_aws_is_hard() {
+    stale::unseen(JOB.hard());
+}
+
+#[test]
 fn two_first_applies_at_once_come_to_the_same_end_as_one_where_aws_is_hard() {
     race(APPLY.hard(), 2, Adversary::Nobody);
+}
+
+#[test]
+fn four_first_applies_at_once_come_to_the_same_end_as_one_where_aws_is_hard() {
+    race(APPLY.hard(), 4, Adversary::Nobody);
 }
 
 #[test]
@@ -82,4 +97,14 @@ fn two_applies_at_once_run_a_job_once_where_aws_is_hard() {
 #[test]
 fn two_updates_without_their_lock_come_to_the_same_end_as_one_where_aws_is_hard() {
     race(UPDATE.hard(), 2, Adversary::Unlocks);
+}
+
+#[test]
+fn four_updates_without_their_lock_come_to_the_same_end_as_one_where_aws_is_hard() {
+    race(UPDATE.hard(), 4, Adversary::Unlocks);
+}
+
+#[test]
+fn two_applies_without_their_lock_run_a_job_once_where_aws_is_hard() {
+    race(JOB.hard(), 2, Adversary::Unlocks);
 }
