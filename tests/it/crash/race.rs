@@ -96,8 +96,7 @@ answer(True)";
     scene.project.outside(TAKE_AWAY);
     drop::<Sender<()>>(held);
     let (ended, _) = scene.outcome(JOB.act, late);
-    // On a slow machine its heartbeat may find the lock gone, before it finds the job done.
-    assert!(matches!(ended.code, Some(0 | 5)), "{ended}");
+    assert_eq!(ended.code, Some(0), "{ended}");
     let found = scene.project.outside("answer([len(steps(c)) for c in clusters('NAME-spark')])");
     assert_eq!(found, serde_json::json!([1]), "one cluster with one step\n{ended}");
 }
