@@ -17,7 +17,7 @@ const NO_OBJECT: &[&str] = &["NoSuchKey", "NoSuchBucket", "NotFound"];
 
 impl Aws {
     fn emr(&self) -> Client {
-        Client::new(&self.config)
+        self.client()
     }
 }
 

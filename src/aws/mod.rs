@@ -3,6 +3,7 @@
 pub mod calls;
 #[cfg(test)]
 pub mod canned;
+mod clients;
 pub mod connect;
 mod draft;
 mod emr_steps;
@@ -17,22 +18,22 @@ mod tagged;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_types::SdkConfig;
 use tokio::sync::OnceCell;
 
 use crate::cloud::Object;
 use crate::kind::Place;
 
+pub use clients::Service;
 pub use draft::body;
 pub use fault::{During, absent};
 use look::Look;
 use tagged::{Hopes, Tags};
 
-/// An account and region to talk to. Each kind makes its client from `config`.
+/// An account and region to talk to.
 #[derive(Debug, Clone)]
 pub struct Aws {
-    pub config: SdkConfig,
+    config: SdkConfig,
     pub place: Place,
     /// The owner's KMS keys that have no alias, with their tags, as they were when first listed.
     pub keys: Arc<OnceCell<BTreeMap<String, Tags>>>,
@@ -53,14 +54,5 @@ impl Aws {
             hopes: Arc::default(),
             look: None,
         }
-    }
-
-    /// An S3 client; behind an endpoint of the user's own the bucket is part of the path.
-    pub fn s3(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::from(&self.config)
-            .force_path_style(self.config.endpoint_url().is_some())
-            .stalled_stream_protection(StalledStreamProtectionConfig::enabled().build())
-            .build();
-        aws_sdk_s3::Client::from_conf(config)
     }
 }

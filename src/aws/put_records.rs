@@ -19,7 +19,7 @@ impl Intake for Aws {
     ) -> Boxed<'a, Result<Vec<Option<Fault>>, Fault>> {
         Box::pin(async move {
             let entries: Result<Vec<_>, _> = records.iter().map(entry).collect();
-            let call = Client::new(&self.config).put_records().stream_name(stream);
+            let call = self.client::<Client>().put_records().stream_name(stream);
             let call = call.set_records(Some(entries.during(OPERATION)?));
             let answer = call.send().await.during(OPERATION)?;
             Ok(answer.records().iter().map(refusal).collect())

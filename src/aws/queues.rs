@@ -15,7 +15,7 @@ const REASON: &str = "reason";
 
 impl Aws {
     fn sqs(&self) -> Client {
-        Client::new(&self.config)
+        self.client()
     }
 }
 

@@ -76,7 +76,8 @@ async fn described(aws: &Aws, names: &[Name]) -> Vec<Result<Option<Alarm>, Fault
 }
 
 async fn describe(aws: &Aws, names: &[Name]) -> Result<BTreeMap<String, Alarm>, Fault> {
-    let call = Client::new(&aws.config)
+    let call = aws
+        .client::<Client>()
         .describe_alarms()
         .set_alarm_names(Some(names.iter().map(Name::to_string).collect()))
         // Left out, only metric alarms are told.
@@ -146,7 +147,7 @@ pub(super) fn other_sort(name: &Name) -> Fault {
 }
 
 pub(super) async fn delete_alarm(aws: &Aws, name: &Name) -> Result<(), Fault> {
-    let call = Client::new(&aws.config).delete_alarms().alarm_names(name.as_str());
+    let call = aws.client::<Client>().delete_alarms().alarm_names(name.as_str());
     let answer = call.send().await.during("cloudwatch:DeleteAlarms");
     absent(answer, ABSENT).map_err(watched)?;
     Ok(())
@@ -200,7 +201,7 @@ pub(super) fn alarm_flaws(
 
 /// The tags of what has this ARN; `None`: there is no such thing.
 pub(super) async fn tags(aws: &Aws, arn: &str) -> Result<Option<Tags>, Fault> {
-    let call = Client::new(&aws.config).list_tags_for_resource().resource_arn(arn);
+    let call = aws.client::<Client>().list_tags_for_resource().resource_arn(arn);
     let answer = absent(call.send().await.during("cloudwatch:ListTagsForResource"), ABSENT)?;
     let pair = |tag: &Tag| Some((tag.key()?.into(), tag.value().unwrap_or_default().into()));
     Ok(answer.map(|answer| without_aws(answer.tags().iter().filter_map(pair))))
@@ -223,7 +224,7 @@ pub(super) async fn update(
 }
 
 pub(super) async fn tag(aws: &Aws, arn: &str, wanted: &Tags, held: &Tags) -> Result<(), Fault> {
-    let api = Client::new(&aws.config);
+    let api = aws.client::<Client>();
     if !wanted.is_empty() {
         let call = api.tag_resource().resource_arn(arn).set_tags(Some(pairs(wanted)));
         call.send().await.during("cloudwatch:TagResource")?;

@@ -126,7 +126,7 @@ impl Resource for EmrSecurityConfiguration {
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
         let operation = "emr:DescribeSecurityConfiguration";
         let real = real_name(identity, &aws.place.owner);
-        let call = Client::new(&aws.config).describe_security_configuration().name(real);
+        let call = aws.client::<Client>().describe_security_configuration().name(real);
         let answer = match call.send().await.during(operation) {
             Err(fault) if missing(&fault) => return Ok(None),
             answer => answer?,
@@ -138,7 +138,7 @@ impl Resource for EmrSecurityConfiguration {
     /// Sent again after a lost answer, it finds its own work: the name is nobody else's.
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
         let real = real_name(&self.name, &aws.place.owner);
-        let call = Client::new(&aws.config).create_security_configuration().name(real);
+        let call = aws.client::<Client>().create_security_configuration().name(real);
         let call = call.security_configuration(self.configuration.0.to_string());
         match call.send().await.during("emr:CreateSecurityConfiguration") {
             Err(fault) if !fault.says("InvalidRequestException", "already exists") => Err(fault),
@@ -153,7 +153,7 @@ impl Resource for EmrSecurityConfiguration {
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
         let real = real_name(identity, &aws.place.owner);
-        let call = Client::new(&aws.config).delete_security_configuration().name(real);
+        let call = aws.client::<Client>().delete_security_configuration().name(real);
         match call.send().await.during("emr:DeleteSecurityConfiguration") {
             Err(fault) if !missing(&fault) => Err(fault),
             _ => Ok(()),
@@ -161,7 +161,7 @@ impl Resource for EmrSecurityConfiguration {
     }
 
     async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
-        let pages = Client::new(&aws.config).list_security_configurations().into_paginator();
+        let pages = aws.client::<Client>().list_security_configurations().into_paginator();
         let found: Result<Vec<_>, _> = pages.items().send().try_collect().await;
         let found = found.during("emr:ListSecurityConfigurations")?;
         let names = found.iter().filter_map(|summary| summary.name());

@@ -117,7 +117,7 @@ pub fn lower_case(path: &str, name: &str) -> Option<Flaw> {
 /// All databases of the catalog.
 pub async fn databases(aws: &Aws) -> Result<Arc<Vec<Database>>, Fault> {
     let listing = async {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let (mut databases, mut next) = (Vec::new(), None);
         for _ in 0..PAGES {
             let call = api.get_databases().max_results(PAGE).set_next_token(next);
@@ -136,7 +136,7 @@ pub async fn databases(aws: &Aws) -> Result<Arc<Vec<Database>>, Fault> {
 /// All tables of a database; none if there is no such database.
 pub async fn list(aws: &Aws, database: &str) -> Result<Arc<Vec<Table>>, Fault> {
     let listing = async {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let (mut tables, mut next) = (Vec::new(), None);
         for _ in 0..PAGES {
             let call = api.get_tables().database_name(database).set_next_token(next);

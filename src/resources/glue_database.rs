@@ -75,7 +75,7 @@ impl Resource for GlueDatabase {
     }
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let arn = arn(identity.as_str(), &aws.place);
         let (database, tags) = futures_util::join!(
             find(aws, &api, identity.as_str()),
@@ -88,7 +88,7 @@ impl Resource for GlueDatabase {
 
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
         const CALL: &str = "glue:CreateDatabase";
-        let call = Client::new(&aws.config).create_database();
+        let call = aws.client::<Client>().create_database();
         let call = call.database_input(self.input(None, CALL)?);
         call.set_tags(Some(self.tags.clone().into_iter().collect())).send().await.during(CALL)?;
         Ok(())
@@ -116,7 +116,7 @@ impl Resource for GlueDatabase {
             let what = format!("not the blueprint's, and in `{identity}`: {some} ({count} in all)");
             return Err(Fault::new(Class::NotEmpty, CALL, what));
         }
-        let call = Client::new(&aws.config).delete_database().name(identity.as_str());
+        let call = aws.client::<Client>().delete_database().name(identity.as_str());
         absent(call.send().await.during(CALL), ABSENT)?;
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Resource for GlueDatabase {
         if some.is_empty() {
             return Ok(());
         }
-        let call = Client::new(&aws.config).batch_delete_table();
+        let call = aws.client::<Client>().batch_delete_table();
         let call = call.database_name(identity.as_str()).set_tables_to_delete(Some(some));
         absent(call.send().await.during("glue:BatchDeleteTable"), ABSENT)?;
         Ok(())
@@ -226,7 +226,7 @@ impl GlueDatabase {
 
     async fn overwrite(&self, aws: &Aws) -> Result<(), Fault> {
         const CALL: &str = "glue:UpdateDatabase";
-        let (api, name) = (Client::new(&aws.config), self.name.as_str());
+        let (api, name) = (aws.client::<Client>(), self.name.as_str());
         let found = api.get_database().name(name).send().await.during("glue:GetDatabase")?;
         let call = api.update_database().name(name);
         call.database_input(self.input(found.database(), CALL)?).send().await.during(CALL)?;
@@ -234,7 +234,7 @@ impl GlueDatabase {
     }
 
     async fn update_tags(&self, aws: &Aws, live: &BTreeMap<String, String>) -> Result<(), Fault> {
-        let (api, arn) = (Client::new(&aws.config), arn(self.name.as_str(), &aws.place));
+        let (api, arn) = (aws.client::<Client>(), arn(self.name.as_str(), &aws.place));
         let gone = unwanted(&self.tags, live);
         if !gone.is_empty() {
             let call = api.untag_resource().resource_arn(&arn).set_tags_to_remove(Some(gone));

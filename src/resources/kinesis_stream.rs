@@ -139,7 +139,7 @@ impl Resource for KinesisStream {
     }
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let name = identity.as_str();
         let arn = arn(identity, &aws.place);
         let (summary, tags) = futures_util::join!(
@@ -179,7 +179,7 @@ impl Resource for KinesisStream {
         let details = StreamModeDetails::builder().stream_mode(mode).build();
         let shards =
             (self.mode == Mode::Provisioned).then(|| self.shards.unwrap_or(1).cast_signed());
-        Client::new(&aws.config)
+        aws.client::<Client>()
             .create_stream()
             .stream_name(self.name.as_str())
             .set_shard_count(shards)
@@ -216,7 +216,7 @@ impl Resource for KinesisStream {
     }
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let call =
             api.delete_stream().stream_name(identity.as_str()).enforce_consumer_deletion(true);
         absent(call.send().await.during("kinesis:DeleteStream").map_err(slots), ABSENT)?;
@@ -246,7 +246,7 @@ impl Resource for KinesisStream {
 }
 
 async fn sight(aws: &Aws, name: &Name) -> Result<Sight, Fault> {
-    let call = Client::new(&aws.config).describe_stream_summary().stream_name(name.as_str());
+    let call = aws.client::<Client>().describe_stream_summary().stream_name(name.as_str());
     let answer = absent(call.send().await.during("kinesis:DescribeStreamSummary"), ABSENT)?;
     let Some(found) = answer else { return Ok(Sight::Absent(Vec::new())) };
     let Some(stream) = found.stream_description_summary() else {
@@ -305,7 +305,7 @@ fn metric_names(metrics: &BTreeSet<String>) -> Vec<MetricsName> {
 
 impl KinesisStream {
     async fn update_tags(&self, aws: &Aws, live: &BTreeMap<String, String>) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let gone = unwanted(&self.tags, live);
         if !gone.is_empty() {
             let call = api
@@ -327,7 +327,7 @@ impl KinesisStream {
         };
         let details = StreamModeDetails::builder().stream_mode(mode).build();
         let arn = arn(&self.name, &aws.place);
-        let call = Client::new(&aws.config).update_stream_mode().stream_arn(arn);
+        let call = aws.client::<Client>().update_stream_mode().stream_arn(arn);
         let call = call.stream_mode_details(details.during("kinesis:UpdateStreamMode")?);
         call.send().await.during("kinesis:UpdateStreamMode")?;
         Ok(())
@@ -337,7 +337,7 @@ impl KinesisStream {
     async fn reshard(&self, aws: &Aws, open: u32) -> Result<(), Fault> {
         let wanted = self.shards.unwrap_or(open);
         let step = wanted.clamp(open.div_ceil(2), open.saturating_mul(2));
-        let call = Client::new(&aws.config).update_shard_count().stream_name(self.name.as_str());
+        let call = aws.client::<Client>().update_shard_count().stream_name(self.name.as_str());
         let call =
             call.target_shard_count(step.cast_signed()).scaling_type(ScalingType::UniformScaling);
         call.send().await.during("kinesis:UpdateShardCount")?;
@@ -345,7 +345,7 @@ impl KinesisStream {
     }
 
     async fn retain(&self, aws: &Aws, live: u32) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let (name, hours) = (self.name.as_str(), self.retention_hours.cast_signed());
         if self.retention_hours > live {
             let call = api
@@ -364,7 +364,7 @@ impl KinesisStream {
     }
 
     async fn monitor(&self, aws: &Aws, live: &BTreeSet<String>) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let extra: BTreeSet<_> = live.difference(&self.shard_metrics).cloned().collect();
         if !extra.is_empty() && !self.shard_metrics.contains("ALL") {
             let call = api.disable_enhanced_monitoring().stream_name(self.name.as_str());
@@ -380,7 +380,7 @@ impl KinesisStream {
 
     /// Stopping needs the key that is in use.
     async fn encrypt(&self, aws: &Aws, live: &str) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         if self.key == NONE {
             let call = api.stop_stream_encryption().stream_name(self.name.as_str());
             let call = call.encryption_type(EncryptionType::Kms).key_id(live);

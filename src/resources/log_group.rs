@@ -140,7 +140,8 @@ impl Resource for LogGroup {
             StorageClass::InfrequentAccess => Some(LogGroupClass::InfrequentAccess),
             StorageClass::Delivery => Some(LogGroupClass::Delivery),
         };
-        let call = Client::new(&aws.config)
+        let call = aws
+            .client::<Client>()
             .create_log_group()
             .log_group_name(self.name.as_str())
             .set_kms_key_id((self.key != NONE).then(|| self.key.clone()))
@@ -152,7 +153,7 @@ impl Resource for LogGroup {
 
     /// One call after another: CloudWatch Logs aborts one of two changes to a group at once.
     async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         if diff.touches("tags") {
             self.tag(aws, &api, &live.spec.tags).await?;
         }
@@ -166,7 +167,7 @@ impl Resource for LogGroup {
     }
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
-        let call = Client::new(&aws.config).delete_log_group().log_group_name(identity.as_str());
+        let call = aws.client::<Client>().delete_log_group().log_group_name(identity.as_str());
         absent(call.send().await.during("logs:DeleteLogGroup"), ABSENT)?;
         Ok(())
     }
@@ -217,7 +218,7 @@ async fn observe_batch(aws: &Aws, batch: &[Name]) -> Vec<Result<Option<Live<LogG
 
 async fn describe(aws: &Aws, names: &[Name]) -> Result<BTreeMap<String, Found>, Fault> {
     let names: Vec<_> = names.iter().map(Name::to_string).collect();
-    let call = Client::new(&aws.config).describe_log_groups();
+    let call = aws.client::<Client>().describe_log_groups();
     let call = call.set_log_group_identifiers(Some(names.clone()));
     let pages = call.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
     let answer = pages.during(DESCRIBE);
@@ -243,7 +244,7 @@ async fn complete(
 }
 
 async fn tags_of(aws: &Aws, arn: &str) -> Result<Option<Tags>, Fault> {
-    let call = Client::new(&aws.config).list_tags_for_resource().resource_arn(arn);
+    let call = aws.client::<Client>().list_tags_for_resource().resource_arn(arn);
     let answer = absent(call.send().await.during("logs:ListTagsForResource"), ABSENT)?;
     Ok(answer.map(|answer| without_aws(answer.tags().cloned().unwrap_or_default())))
 }

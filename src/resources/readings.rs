@@ -93,7 +93,8 @@ async fn ask(
 ) -> Result<BTreeMap<String, MetricDataResult>, Fault> {
     let longest = gauges.iter().map(|gauge| gauge.within).max().unwrap_or_default();
     let queries = gauges.iter().enumerate().map(|(index, gauge)| query(index, gauge));
-    let pages = Client::new(&aws.config)
+    let pages = aws
+        .client::<Client>()
         .get_metric_data()
         .set_metric_data_queries(Some(queries.collect()))
         .start_time(DateTime::from(now - Duration::from_secs(longest)))

@@ -57,7 +57,7 @@ impl Resource for GlueWorkflow {
     }
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let answer = api.get_workflow().name(identity.as_str()).send().await;
         let Some(found) = absent(answer.during("glue:GetWorkflow"), ABSENT)? else {
             return Ok(None);
@@ -76,7 +76,8 @@ impl Resource for GlueWorkflow {
     }
 
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
-        let call = Client::new(&aws.config)
+        let call = aws
+            .client::<Client>()
             .create_workflow()
             .name(self.name.as_str())
             .description(&self.description)
@@ -87,7 +88,7 @@ impl Resource for GlueWorkflow {
     }
 
     async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         if diff.touches("description") || diff.touches("run_properties") {
             let properties = self.run_properties.clone().into_iter().collect();
             let call = api.update_workflow().name(self.name.as_str());
@@ -110,7 +111,7 @@ impl Resource for GlueWorkflow {
     }
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
-        let call = Client::new(&aws.config).delete_workflow().name(identity.as_str());
+        let call = aws.client::<Client>().delete_workflow().name(identity.as_str());
         absent(call.send().await.during("glue:DeleteWorkflow"), ABSENT)?;
         Ok(())
     }

@@ -271,7 +271,8 @@ impl CloudwatchAlarm {
             some => some,
         };
         let band = &self.threshold_metric_id;
-        let mut call = Client::new(&aws.config)
+        let mut call = aws
+            .client::<Client>()
             .put_metric_alarm()
             .alarm_name(self.name.as_str())
             .alarm_description(&self.description)

@@ -141,7 +141,8 @@ impl Resource for CloudwatchCompositeAlarm {
 
 impl CloudwatchCompositeAlarm {
     async fn put(&self, aws: &Aws) -> Result<(), Fault> {
-        let mut call = Client::new(&aws.config)
+        let mut call = aws
+            .client::<Client>()
             .put_composite_alarm()
             .alarm_name(self.name.as_str())
             .alarm_description(&self.description)

@@ -62,7 +62,7 @@ impl Resource for CloudwatchDashboard {
     }
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
-        let call = Client::new(&aws.config).get_dashboard().dashboard_name(identity.as_str());
+        let call = aws.client::<Client>().get_dashboard().dashboard_name(identity.as_str());
         let arn = arn(identity, &aws.place);
         let tags = aws.tags_in(aws.listed_at_home(), &arn, cloudwatch::tags(aws, &arn));
         let (answer, tags) = futures_util::join!(call.send(), tags);
@@ -86,7 +86,7 @@ impl Resource for CloudwatchDashboard {
     }
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
-        let call = Client::new(&aws.config).delete_dashboards().dashboard_names(identity.as_str());
+        let call = aws.client::<Client>().delete_dashboards().dashboard_names(identity.as_str());
         absent(call.send().await.during("cloudwatch:DeleteDashboards"), ABSENT)?;
         Ok(())
     }
@@ -105,7 +105,8 @@ impl Resource for CloudwatchDashboard {
 
 impl CloudwatchDashboard {
     async fn put(&self, aws: &Aws) -> Result<(), Fault> {
-        let call = Client::new(&aws.config)
+        let call = aws
+            .client::<Client>()
             .put_dashboard()
             .dashboard_name(self.name.as_str())
             .dashboard_body(self.body.text())

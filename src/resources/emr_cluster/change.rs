@@ -32,7 +32,7 @@ pub async fn update(
     live: &Live<EmrCluster>,
     diff: &Diff,
 ) -> Result<(), Fault> {
-    let change = Change { api: Client::new(&aws.config), id: id(live)?, desired, live };
+    let change = Change { api: aws.client::<Client>(), id: id(live)?, desired, live };
     if diff.touches("tags") {
         change.tag().await?;
     }
@@ -51,7 +51,7 @@ pub async fn update(
 /// place otherwise.
 pub async fn retire(aws: &Aws, live: &Live<EmrCluster>) -> Result<(), Fault> {
     unprotected(live, "emr:AddTags")?;
-    let (api, id) = (Client::new(&aws.config), id(live)?);
+    let (api, id) = (aws.client::<Client>(), id(live)?);
     for twin in Twin::noted(&live.outputs) {
         match mark(&api, twin.identity.as_str()).await {
             // It has ended since.
@@ -72,7 +72,7 @@ async fn mark(api: &Client, id: &str) -> Result<(), Fault> {
 pub async fn delete(aws: &Aws, live: &Live<EmrCluster>) -> Result<(), Fault> {
     let operation = "emr:TerminateJobFlows";
     unprotected(live, operation)?;
-    let call = Client::new(&aws.config).terminate_job_flows().job_flow_ids(id(live)?);
+    let call = aws.client::<Client>().terminate_job_flows().job_flow_ids(id(live)?);
     match call.send().await.during(operation) {
         Err(fault) if !unknown_id(&fault) && !ending(&fault) => Err(fault),
         _ => Ok(()),

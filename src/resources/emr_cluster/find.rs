@@ -40,7 +40,7 @@ type Listed = Result<Vec<ClusterSummary>, Fault>;
 
 /// Looks up clusters by name or id, in the order asked; the names share one listing.
 pub async fn find(aws: &Aws, identities: &[Name]) -> Vec<Result<Option<Live<EmrCluster>>, Fault>> {
-    let api = Client::new(&aws.config);
+    let api = aws.client::<Client>();
     let living = async {
         let names = identities.iter().any(|identity| !is_id(identity.as_str()));
         if names { list(&api, Listing::Living).await } else { Ok(Vec::new()) }
@@ -170,7 +170,7 @@ async fn chosen(
 
 /// The clusters that names mean, in the order asked: those that live, else the last that did.
 pub async fn clusters(aws: &Aws, names: &[Name]) -> Vec<Result<Option<Chosen>, Fault>> {
-    let api = Client::new(&aws.config);
+    let api = aws.client::<Client>();
     let living = list(&api, Listing::Living).shared();
     let dead = list(&api, Listing::Dead).shared();
     let look = |name| {

@@ -24,7 +24,7 @@ async fn sight(aws: &Aws, chosen: Result<Option<Chosen>, Fault>) -> Result<Sight
     if let Phase::Gone(how) = find::phase(&cluster, now) {
         return Ok(Sight::Absent(vec![last(&cluster, how)]));
     }
-    let call = Client::new(&aws.config).list_steps();
+    let call = aws.client::<Client>().list_steps();
     let page = call.cluster_id(cluster.id().unwrap_or_default()).send().await;
     let page = page.during("elasticmapreduce:ListSteps")?;
     let mut told = readings(&cluster, page.steps(), now);

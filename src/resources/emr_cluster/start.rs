@@ -100,7 +100,7 @@ async fn standing(aws: &Aws, name: &Name, seen: &Seen) -> Result<(), Fault> {
         let what = format!("{STARTING}, or was about to and ended: known within {seconds} s");
         return if young && !start.free { not_yet(what) } else { Ok(()) };
     };
-    let there = match describe(&Client::new(&aws.config), &id).await? {
+    let there = match describe(&aws.client::<Client>(), &id).await? {
         Some(found) => find::lives(&found, name, &aws.place.owner),
         None => young,
     };

@@ -18,7 +18,6 @@ use aws_sdk_emr::types::{
     SpotProvisioningAllocationStrategy, SpotProvisioningSpecification,
     SpotProvisioningTimeoutAction, Tag, VolumeSpecification,
 };
-use aws_types::SdkConfig;
 use serde_json::Value;
 
 use crate::aws::{Aws, During, body};
@@ -45,7 +44,7 @@ pub fn once() -> aws_sdk_emr::config::Builder {
 pub async fn create(cluster: &EmrCluster, aws: &Aws) -> Result<(), Fault> {
     ripe_roles(cluster, aws).await?;
     let lease = Lease::take(aws, cluster).await?;
-    let call = run_job_flow(cluster, &aws.config).customize().config_override(once());
+    let call = run_job_flow(cluster, &aws.client()).customize().config_override(once());
     match call.send().await.during(RUN).map_err(young_profile) {
         Ok(answer) => lease.started(answer.job_flow_id().unwrap_or_default()).await,
         // It may have been started: the lease keeps others from it until it would be listed.
@@ -61,15 +60,14 @@ pub async fn create(cluster: &EmrCluster, aws: &Aws) -> Result<(), Fault> {
 /// The request that makes the cluster, as JSON: for those who start one in our place. The SDK
 /// writes maps in any order; here equal clusters have equal requests.
 pub fn request(cluster: &EmrCluster) -> Option<String> {
-    let body = body(|config| run_job_flow(cluster, config).send())?;
+    let body = body(|config| run_job_flow(cluster, &Client::new(config)).send())?;
     serde_json::from_str(&body).ok().map(|request: Value| request.to_string())
 }
 
-fn run_job_flow(cluster: &EmrCluster, config: &SdkConfig) -> RunJobFlowFluentBuilder {
+fn run_job_flow(cluster: &EmrCluster, api: &Client) -> RunJobFlowFluentBuilder {
     let EmrCluster { root_volume, .. } = cluster;
     let root = root_volume.clone().unwrap_or_default();
-    Client::new(config)
-        .run_job_flow()
+    api.run_job_flow()
         .name(cluster.name.as_str())
         .release_label(&cluster.release)
         .set_applications(Some(applications(cluster)))
@@ -109,7 +107,7 @@ pub fn young_profile(fault: Fault) -> Fault {
 
 /// Roles that the caller may not look at are taken as ripe.
 async fn ripe_roles(cluster: &EmrCluster, aws: &Aws) -> Result<(), Fault> {
-    let iam = aws_sdk_iam::Client::new(&aws.config);
+    let iam = aws.client::<aws_sdk_iam::Client>();
     let (role, profile) = futures_util::join!(
         iam.get_role().role_name(plain(&cluster.service_role)).send(),
         iam.get_instance_profile().instance_profile_name(plain(&cluster.instance_profile)).send(),

@@ -152,7 +152,7 @@ impl Resource for FirehoseStream {
     }
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let name = identity.as_str();
         let arn = arn(identity, &aws.place);
         let (stream, tags) = futures_util::join!(
@@ -169,7 +169,8 @@ impl Resource for FirehoseStream {
 
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
         const CALL: &str = "firehose:CreateDeliveryStream";
-        let mut call = Client::new(&aws.config)
+        let mut call = aws
+            .client::<Client>()
             .create_delivery_stream()
             .delivery_stream_name(self.name.as_str())
             .extended_s3_destination_configuration(self.configuration(CALL)?)
@@ -209,7 +210,7 @@ impl Resource for FirehoseStream {
     }
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
-        let call = Client::new(&aws.config).delete_delivery_stream();
+        let call = aws.client::<Client>().delete_delivery_stream();
         // A grant on a key that is gone cannot be given back, and does not keep the stream.
         let call = call.delivery_stream_name(identity.as_str()).allow_force_delete(true);
         absent(call.send().await.during("firehose:DeleteDeliveryStream"), ABSENT)?;
@@ -287,7 +288,8 @@ impl FirehoseStream {
             return Err(Fault::new(Class::Invalid, CALL, what));
         }
         let note = |key: &str| live.outputs.get(key).cloned();
-        let call = Client::new(&aws.config)
+        let call = aws
+            .client::<Client>()
             .update_destination()
             .delivery_stream_name(self.name.as_str())
             .set_current_delivery_stream_version_id(note(VERSION))
@@ -298,7 +300,7 @@ impl FirehoseStream {
     }
 
     async fn encrypt(&self, aws: &Aws) -> Result<(), Fault> {
-        let (api, name) = (Client::new(&aws.config), self.name.as_str());
+        let (api, name) = (aws.client::<Client>(), self.name.as_str());
         if self.encryption == NONE {
             let call = api.stop_delivery_stream_encryption().delivery_stream_name(name);
             call.send().await.during("firehose:StopDeliveryStreamEncryption")?;
@@ -313,7 +315,7 @@ impl FirehoseStream {
     }
 
     async fn update_tags(&self, aws: &Aws, live: &BTreeMap<String, String>) -> Result<(), Fault> {
-        let (api, name) = (Client::new(&aws.config), self.name.as_str());
+        let (api, name) = (aws.client::<Client>(), self.name.as_str());
         let gone = unwanted(&self.tags, live);
         if !gone.is_empty() {
             let call = api.untag_delivery_stream().delivery_stream_name(name);

@@ -42,7 +42,7 @@ fn late(seconds: u64) -> Health {
 }
 
 pub(super) async fn sight(aws: &Aws, name: &Name) -> Result<Sight, Fault> {
-    let call = Client::new(&aws.config).describe_delivery_stream();
+    let call = aws.client::<Client>().describe_delivery_stream();
     let call = call.delivery_stream_name(name.as_str());
     let answer = absent(call.send().await.during("firehose:DescribeDeliveryStream"), ABSENT)?;
     let stream = answer.and_then(|found| found.delivery_stream_description);

@@ -187,7 +187,8 @@ impl Resource for GlueTable {
 
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
         const CALL: &str = "glue:CreateTable";
-        let call = Client::new(&aws.config)
+        let call = aws
+            .client::<Client>()
             .create_table()
             .database_name(&self.database)
             .table_input(self.input(None, CALL)?)
@@ -203,7 +204,7 @@ impl Resource for GlueTable {
         if live.spec.open_table_format == OpenTableFormat::Iceberg {
             theirs_to_change(diff)?;
         }
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let call = api.get_table().database_name(&self.database).name(self.name.as_str());
         let found = call.send().await.during("glue:GetTable")?;
         let Some(table) = found.table() else {
@@ -221,7 +222,7 @@ impl Resource for GlueTable {
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
         let (database, name) = split(identity);
-        let call = Client::new(&aws.config).delete_table().database_name(database).name(name);
+        let call = aws.client::<Client>().delete_table().database_name(database).name(name);
         absent(call.send().await.during("glue:DeleteTable"), ABSENT)?;
         Ok(())
     }
@@ -292,7 +293,7 @@ fn theirs_to_change(diff: &Diff) -> Result<(), Fault> {
 
 /// Some tables of a database: by name, or out of its first hundred.
 async fn find(aws: &Aws, database: &str, names: &BTreeSet<&str>) -> Result<Vec<Table>, Fault> {
-    let api = Client::new(&aws.config);
+    let api = aws.client::<Client>();
     let (mut tables, mut missing) = (Vec::new(), names.clone());
     // A look lists our databases anyway; in others there may be thousands of tables.
     if aws.looks_at_everything()

@@ -110,7 +110,7 @@ impl Resource for IamRole {
     }
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let name = identity.as_str();
         let (role, parts) = futures_util::join!(read::role(&api, name), read::parts(&api, name));
         match (role?, parts?) {
@@ -124,7 +124,7 @@ impl Resource for IamRole {
         if identities.len() < MANY {
             return join_all(identities.iter().map(each)).await;
         }
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let roles = join_all(identities.iter().map(|name| read::role(&api, name.as_str())));
         let (listed, roles) = futures_util::join!(read::account(aws), roles);
         // Who may not list the account can still read each role.
@@ -143,7 +143,8 @@ impl Resource for IamRole {
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
         const CREATE: &str = "iam:CreateRole";
         let boundary = (self.boundary != NONE).then(|| self.boundary.clone());
-        let call = Client::new(&aws.config)
+        let call = aws
+            .client::<Client>()
             .create_role()
             .role_name(self.name.as_str())
             .path(&self.path)
@@ -158,7 +159,7 @@ impl Resource for IamRole {
 
     /// One call after another: IAM answers ConcurrentModification to changes of one role at once.
     async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         if diff.touches("trust") {
             let call = api.update_assume_role_policy().role_name(self.name.as_str());
             let call = call.policy_document(self.trust.0.json());
@@ -194,7 +195,7 @@ impl Resource for IamRole {
     }
 
     async fn delete(aws: &Aws, identity: &Name, live: &Live<Self>) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let name = identity.as_str();
         for held in read::profiles(&api, name).await?.unwrap_or_default() {
             profile::leave_one(held.instance_profile_name(), name, &api).await?;

@@ -93,7 +93,7 @@ fn hung_on(role: &RoleDetail) -> Parts {
 
 async fn details(aws: &Aws) -> Result<Arc<Vec<RoleDetail>>, Fault> {
     let listing = aws.once(&aws.place.account, async {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let call = api.get_account_authorization_details().filter(EntityType::Role).max_items(PAGE);
         let mut pages = call.into_paginator().send();
         let mut roles = Vec::new();

@@ -132,7 +132,7 @@ impl Resource for KmsKey {
     }
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let Some(found) = find::find(&api, aws, identity).await? else { return Ok(None) };
         let key = &found.key;
         let id = key.key_id();
@@ -166,7 +166,7 @@ impl Resource for KmsKey {
     /// A key of ours that waits for its end under this alias is taken back; otherwise one is made.
     /// The next look finds its alias, its rotation and whether it is enabled as differences.
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         if let Some(key) = described(&api, &alias(&self.name)).await.map_err(Fault::before)? {
             return self.take_back(&api, aws, &key).await;
         }
@@ -188,7 +188,7 @@ impl Resource for KmsKey {
 
     /// A disabled key refuses most changes: it is enabled first, or disabled last.
     async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let id = key_id(live)?;
         if diff.touches("enabled") && self.enabled {
             api.enable_key().key_id(id).send().await.during("kms:EnableKey")?;
@@ -222,7 +222,8 @@ impl Resource for KmsKey {
 
     /// The alias stays on the key: by it a later apply finds the key and takes it back.
     async fn delete(aws: &Aws, _identity: &Name, live: &Live<Self>) -> Result<(), Fault> {
-        let call = Client::new(&aws.config)
+        let call = aws
+            .client::<Client>()
             .schedule_key_deletion()
             .key_id(key_id(live)?)
             .pending_window_in_days(live.spec.deletion_window_days.cast_signed());

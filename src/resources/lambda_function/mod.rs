@@ -161,7 +161,7 @@ impl Resource for LambdaFunction {
     /// Lambda makes one change of the function itself at a time, so that sources come last, when
     /// there is what they are to call.
     async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         if diff.touches("tags") {
             self.tag(aws, &live.spec.tags).await?;
         }
@@ -185,7 +185,7 @@ impl Resource for LambdaFunction {
 
     /// Sources first: those of a deleted function stay, and would feed the next of its name.
     async fn delete(aws: &Aws, identity: &Name, live: &Live<Self>) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         for from in live.spec.sources.values().map(|source| &source.from) {
             source::end(&api, live, from).await?;
         }

@@ -26,7 +26,7 @@ pub(super) async fn observe(
     aws: &Aws,
     identity: &Name,
 ) -> Result<Option<Live<LambdaFunction>>, Fault> {
-    let api = Client::new(&aws.config);
+    let api = aws.client::<Client>();
     let name = identity.as_str();
     let (found, policy, mappings) = futures_util::join!(
         api.get_function().function_name(name).send(),

@@ -29,7 +29,7 @@ pub(super) fn gauges(identity: &Name) -> Vec<Gauge> {
 }
 
 pub(super) async fn sight(aws: &Aws, name: &Name) -> Result<Sight, Fault> {
-    let api = Client::new(&aws.config);
+    let api = aws.client::<Client>();
     let (told, mappings) = futures_util::join!(
         api.get_function_configuration().function_name(name.as_str()).send(),
         api.list_event_source_mappings().function_name(name.as_str()).send(),

@@ -62,7 +62,8 @@ impl LambdaFunction {
 
     pub(super) async fn make(&self, aws: &Aws) -> Result<(), Fault> {
         let code = FunctionCode::builder().zip_file(self.zip(CREATE)?).build();
-        let call = Client::new(&aws.config)
+        let call = aws
+            .client::<Client>()
             .create_function()
             .function_name(self.name.as_str())
             .package_type(PackageType::Zip)
@@ -146,7 +147,7 @@ impl LambdaFunction {
         aws: &Aws,
         live: &BTreeMap<String, String>,
     ) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let arn = arn(&self.name, &aws.place);
         let call = api.tag_resource().resource(&arn);
         let call = call.set_tags(Some(self.tags.clone().into_iter().collect()));

@@ -109,7 +109,7 @@ impl Resource for SnsTopic {
 
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
         const CREATE: &str = "sns:CreateTopic";
-        let mut call = Client::new(&aws.config).create_topic().name(self.name.as_str());
+        let mut call = aws.client::<Client>().create_topic().name(self.name.as_str());
         if self.fifo {
             call = call.attributes("FifoTopic", "true");
         }
@@ -131,7 +131,7 @@ impl Resource for SnsTopic {
     }
 
     async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let arn = arn(&self.name, &aws.place);
         for (attribute, value) in self.changed(aws, diff) {
             let call = api.set_topic_attributes().topic_arn(&arn);
@@ -149,7 +149,7 @@ impl Resource for SnsTopic {
 
     /// Subscriptions first: those of a deleted topic stay for days.
     async fn delete(aws: &Aws, identity: &Name, live: &Live<Self>) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         for (protocol, endpoints) in &live.spec.subscriptions {
             for endpoint in endpoints.keys() {
                 subscription::end(&api, live.outputs.get(&note(protocol, endpoint))).await?;

@@ -18,7 +18,7 @@ use super::{ABSENT, SnsTopic, Subscriptions, Tags, arn, none, note, outputs, pol
 const GET: &str = "sns:GetTopicAttributes";
 
 pub(super) async fn observe(aws: &Aws, name: &Name) -> Result<Option<Live<SnsTopic>>, Fault> {
-    let api = Client::new(&aws.config);
+    let api = aws.client::<Client>();
     let arn = arn(name, &aws.place);
     let pages = api.list_subscriptions_by_topic().topic_arn(&arn).into_paginator().items().send();
     let (attributes, tags, listed) = futures_util::join!(

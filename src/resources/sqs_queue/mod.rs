@@ -193,7 +193,7 @@ impl Resource for SqsQueue {
     }
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let url = url(identity, &aws.place);
         let arn = arn(identity, &aws.place);
         let all = QueueAttributeName::All;
@@ -208,7 +208,8 @@ impl Resource for SqsQueue {
     }
 
     async fn create(&self, aws: &Aws) -> Result<(), Fault> {
-        let call = Client::new(&aws.config)
+        let call = aws
+            .client::<Client>()
             .create_queue()
             .queue_name(self.name.as_str())
             .set_attributes(Some(attributes::new(self)))
@@ -218,7 +219,7 @@ impl Resource for SqsQueue {
     }
 
     async fn update(&self, aws: &Aws, live: &Live<Self>, diff: &Diff) -> Result<(), Fault> {
-        let api = Client::new(&aws.config);
+        let api = aws.client::<Client>();
         let url = url(&self.name, &aws.place);
         let changed = attributes::changed(self, &live.spec, diff);
         if !changed.is_empty() {
@@ -233,14 +234,15 @@ impl Resource for SqsQueue {
     }
 
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
-        let call = Client::new(&aws.config).delete_queue().queue_url(url(identity, &aws.place));
+        let call = aws.client::<Client>().delete_queue().queue_url(url(identity, &aws.place));
         absent(call.send().await.during("sqs:DeleteQueue"), ABSENT)?;
         Ok(())
     }
 
     /// Messages that wait, that are being worked on, and that are delayed.
     async fn contents(aws: &Aws, identity: &Name) -> Result<Option<Contents>, Fault> {
-        let call = Client::new(&aws.config)
+        let call = aws
+            .client::<Client>()
             .get_queue_attributes()
             .queue_url(url(identity, &aws.place))
             .attribute_names(QueueAttributeName::All);

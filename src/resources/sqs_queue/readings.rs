@@ -30,7 +30,7 @@ fn age(seconds: u64) -> Health {
 }
 
 pub(super) async fn sight(aws: &Aws, name: &Name) -> Result<Sight, Fault> {
-    let api = Client::new(&aws.config);
+    let api = aws.client::<Client>();
     let url = url(name, &aws.place);
     let (told, sources) = futures_util::join!(
         api.get_queue_attributes()

@@ -1,6 +1,7 @@
 //! The built program, killed, starved, raced and interrupted at every call.
 
 mod aim;
+mod blip;
 mod body;
 mod call;
 mod crowd;
