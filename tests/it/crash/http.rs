@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 pub type Headers = Vec<(String, String)>;
 
@@ -56,10 +57,13 @@ pub fn write_answer(to: &mut TcpStream, method: &str, answer: &Answer) -> io::Re
     to.write_all(&bytes)
 }
 
+/// The local AWS closes a connection that nobody used for 75 s: well before that it is left.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+
 /// Connections to a port, each of which serves one request after the other.
 pub struct Lines {
     port: u16,
-    idle: Mutex<Vec<BufReader<TcpStream>>>,
+    idle: Mutex<Vec<(Instant, BufReader<TcpStream>)>>,
 }
 
 impl Lines {
@@ -68,13 +72,19 @@ impl Lines {
     }
 
     pub fn exchange(&self, request: &Request) -> io::Result<Answer> {
-        let idle = self.idle.lock().expect("nothing panics in here").pop();
-        let mut line = idle.map_or_else(|| connect(self.port), Ok)?;
+        let mut line = self.idle().map_or_else(|| connect(self.port), Ok)?;
         let (answer, lasts) = asked(&mut line, request, "keep-alive")?;
         if lasts {
-            self.idle.lock().expect("nothing panics in here").push(line);
+            let since = Instant::now();
+            self.idle.lock().expect("nothing panics in here").push((since, line));
         }
         Ok(answer)
+    }
+
+    fn idle(&self) -> Option<BufReader<TcpStream>> {
+        let mut idle = self.idle.lock().expect("nothing panics in here");
+        idle.retain(|(since, _)| since.elapsed() < IDLE_MAX);
+        idle.pop().map(|(_, line)| line)
     }
 
     /// Before the other end closes those that nobody uses.

@@ -12,6 +12,9 @@ use super::aim;
 use super::call::Call;
 use super::http::{self, Answer, Lines};
 
+/// Shut while somebody holds it.
+pub type Gate = Arc<Mutex<()>>;
+
 /// What becomes of a call that has arrived.
 pub enum Deed {
     Forward,
@@ -23,6 +26,8 @@ pub enum Deed {
     Answer(Answer),
     /// It is forwarded later.
     Delay(Duration),
+    /// It is forwarded once this is open.
+    WaitAt(Gate),
     /// It is never answered.
     Hang,
     /// The program is sent this signal, and the call is forwarded.
@@ -177,6 +182,7 @@ impl Shared {
                 return Some(answer);
             }
             Deed::Delay(time) => self.hold(Some(time)),
+            Deed::WaitAt(gate) => drop(gate.lock()),
             Deed::Hang => {
                 self.hold(None);
                 return None;

@@ -1,6 +1,6 @@
 //! Several runs at once, with the lock, and with somebody who takes the lock away.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use super::call::Call;
@@ -8,7 +8,7 @@ use super::family::Outcome;
 use super::http::{self, Answer, Request};
 use super::image::Image;
 use super::lent::Lent;
-use super::proxy::{Deed, Proxy, Reply, Rule};
+use super::proxy::{Deed, Gate, Proxy, Reply, Rule};
 use super::scene::{Run, Scene};
 use super::slice::Random;
 use super::stories::{APPLY, JOB, UPDATE};
@@ -58,17 +58,25 @@ impl Rule for Unlock {
     }
 }
 
-/// Holds a run up that is about to look for a claim on its job.
+/// Holds a run up that is about to look for a claim on its job. From then on it hears that its lock
+/// is renewed, however long it is held up: whoever takes that away does so after the last renewal.
 struct HeldUp {
     there: Sender<()>,
-    go: Receiver<()>,
+    gate: Gate,
+    held: bool,
 }
 
 impl Rule for HeldUp {
     fn before(&mut self, call: &Call) -> Deed {
-        if call.request.path.contains("/claims/") && self.there.send(()).is_ok() {
-            // It may go as soon as nobody holds it any longer.
-            let _ = self.go.recv();
+        let path = &call.request.path;
+        if path.contains("/claims/") {
+            self.held = true;
+            let _ = self.there.send(());
+            return Deed::WaitAt(self.gate.clone());
+        }
+        if self.held && path.contains("/lock.json") && call.request.method == "PUT" {
+            let headers = vec![("etag".to_owned(), "\"renewed\"".to_owned())];
+            return Deed::Answer(Answer { status: 200, headers, body: Vec::new() });
         }
         Deed::Forward
     }
@@ -86,15 +94,16 @@ answer(True)";
     let machine = Lent::take();
     let scene = Scene::in_mode(JOB.mode, &machine, (JOB.project)(&machine));
     assert_eq!(scene.undisturbed("apply blueprint.yaml --yes --no-run").ended.code, Some(0));
-    let ((there, reached), (held, go)) = (channel(), channel());
+    let ((there, reached), gate) = (channel(), Gate::default());
+    let shut = gate.lock().expect("nobody else has it yet");
     let proxy = Proxy::before(scene.upstream());
-    proxy.begin(vec![Box::new(HeldUp { there, go })]);
+    proxy.begin(vec![Box::new(HeldUp { there, gate: gate.clone(), held: false })]);
     let late = scene.start(JOB.act, &proxy);
     reached.recv().expect("it looks for a claim");
     scene.project.outside(TAKE_AWAY);
     assert_eq!(scene.undisturbed(JOB.act).ended.code, Some(0));
     scene.project.outside(TAKE_AWAY);
-    drop::<Sender<()>>(held);
+    drop(shut);
     let (ended, _) = scene.outcome(JOB.act, late);
     assert_eq!(ended.code, Some(0), "{ended}");
     let found = scene.project.outside("answer([len(steps(c)) for c in clusters('NAME-spark')])");

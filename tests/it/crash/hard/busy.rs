@@ -23,6 +23,8 @@ struct Kept {
 const HELD: Duration = Duration::from_secs(5);
 
 pub const ATTACHED: &str = "a role takes one attachment at a time";
+pub const GROUP: &str = "a log group takes one change at a time";
+pub const DATABASE: &str = "a database of Glue takes one change at a time";
 
 const KEPT: &[Kept] = &[
     // 5 to 20 minutes are what others wait for.
@@ -44,7 +46,7 @@ const KEPT: &[Kept] = &[
     },
     // Up to 1 minute.
     Kept {
-        behaviour: "a log group takes one change at a time",
+        behaviour: GROUP,
         changes: of_group,
         code: "OperationAbortedException",
         message: "A conflicting operation is currently in progress against this resource. Please \
@@ -52,7 +54,7 @@ const KEPT: &[Kept] = &[
         settles: Duration::from_millis(400),
     },
     Kept {
-        behaviour: "a database of Glue takes one change at a time",
+        behaviour: DATABASE,
         changes: of_database,
         code: "ConcurrentModificationException",
         message: "Update failed due to concurrent modifications.",

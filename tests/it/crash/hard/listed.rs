@@ -22,10 +22,12 @@ struct Listed {
 /// AWS's own figures stand beside each.
 const BEHIND: Duration = Duration::from_secs(3);
 
+pub const ROLES: &str = "the account's roles are listed late";
+
 const LISTINGS: &[Listed] = &[
     // Seconds.
     Listed {
-        behaviour: "the account's roles are listed late",
+        behaviour: ROLES,
         service: "iam",
         reads: "GetAccountAuthorizationDetails",
         writes: &["CreateRole", "DeleteRole"],
