@@ -1,6 +1,6 @@
 //! The network is gone for a moment: whatever is under way then is lost, all at once.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 use super::call::Call;
 use super::lent::Lent;
@@ -15,8 +15,8 @@ const PLAN: &str = "plan blueprint.yaml --detailed-exitcode";
 /// Loses every call of a service the first times that it is sent.
 struct Blip {
     service: &'static str,
-    times: usize,
-    lost: HashSet<(usize, String)>,
+    times: u32,
+    sent: BTreeMap<String, u32>,
 }
 
 impl Rule for Blip {
@@ -24,9 +24,9 @@ impl Rule for Blip {
         if call.service != self.service {
             return Deed::Forward;
         }
-        let question = call.question();
-        let lost = (0..self.times).any(|time| self.lost.insert((time, question.clone())));
-        if lost { Deed::Close } else { Deed::Forward }
+        let sent = self.sent.entry(call.question()).or_default();
+        *sent += 1;
+        if *sent <= self.times { Deed::Close } else { Deed::Forward }
     }
 }
 
@@ -44,7 +44,7 @@ fn however_many_calls_are_lost_at_once_each_is_sent_again() {
     let well = |run: &Run| assert_eq!(run.ended.code, Some(0), "{}", run.ended);
     well(&scene.undisturbed("apply blueprint.yaml --yes"));
     for times in [1, 3] {
-        let blip = Blip { service: "s3", times, lost: HashSet::new() };
+        let blip = Blip { service: "s3", times, sent: BTreeMap::new() };
         well(&scene.run(PLAN, vec![Box::new(blip)]));
     }
 }

@@ -87,7 +87,7 @@ impl Lines {
         idle.pop().map(|(_, line)| line)
     }
 
-    /// Before the other end closes those that nobody uses.
+    /// After a run: whoever has a proxy for one run alone keeps nothing open.
     pub fn hang_up(&self) {
         self.idle.lock().expect("nothing panics in here").clear();
     }

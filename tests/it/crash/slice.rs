@@ -24,8 +24,8 @@ fn part(word: &str) -> Option<(usize, usize)> {
     Some((part, of))
 }
 
-/// As many of these as a test has time for, drawn by the seed; all of them, or a
-/// part, where the word says so.
+/// As many of these as a test has time for, drawn by the seed; all of them, or a part, where
+/// the word says so.
 pub fn slice<T: Clone>(
     family: &str,
     (every, many): (Vec<T>, usize),
