@@ -123,6 +123,7 @@ async def _body(receive) -> dict:
 
 
 async def _send(send, status: int, body: dict) -> None:
-    headers = [(b"content-type", b"application/json")]
+    said = json.dumps(body).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(said))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+    await send({"type": "http.response.body", "body": said})

@@ -7,6 +7,7 @@ Listens on 127.0.0.1 only. Once it answers, STATE_DIR/server.json says where.
 
 import argparse
 import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
@@ -15,6 +16,9 @@ import socket
 import sys
 import threading
 from pathlib import Path
+
+import uvicorn
+import uvloop
 
 STOP_SECONDS = 1.7
 TAKEN = 75  # the exit code of a second server in the same folder
@@ -72,33 +76,41 @@ def _prepare_environment(folder: Path, port: int) -> None:
     )
 
 
-async def _serve(listener: socket.socket, arguments: argparse.Namespace) -> None:
-    from hypercorn.asyncio import serve
-    from hypercorn.config import Config
+class _Server(uvicorn.Server):
+    """Signals are ours: what runs ends before the server does."""
 
+    def capture_signals(self):
+        return contextlib.nullcontext()
+
+
+async def _serve(listener: socket.socket, arguments: argparse.Namespace) -> None:
     import front
 
-    config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
-    config.keep_alive_timeout = 75
-    config.graceful_timeout = 0.2
-    config.shutdown_timeout = 1.0
-    config.loglevel = "WARNING"
-    stop = asyncio.Event()
+    config = uvicorn.Config(
+        front.app,
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _stop, arguments.dir, front, stop)
+        asyncio.get_running_loop().add_signal_handler(number, _stop, arguments.dir, front, server)
     front.start(arguments, listener.getsockname()[1])
-    await serve(front.app, config, shutdown_trigger=stop.wait)
+    await server.serve(sockets=[listener])
 
 
-def _stop(folder: Path, front, stop: asyncio.Event) -> None:
+def _stop(folder: Path, front, server: uvicorn.Server) -> None:
     """Ends what runs and then the server, in time even when something hangs."""
     (folder / "server.json").unlink(missing_ok=True)
     timer = threading.Timer(STOP_SECONDS, os._exit, [0])
     timer.daemon = True
     timer.start()
     front.stop()
-    stop.set()
+    server.should_exit = True
 
 
 def main() -> None:
@@ -114,7 +126,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"port {arguments.port} cannot be had: {error.strerror}")
     _prepare_environment(arguments.dir, listener.getsockname()[1])
-    asyncio.run(_serve(listener, arguments))
+    uvloop.run(_serve(listener, arguments))
     lock.close()
     os._exit(0)  # threads of ministack may still wait for something
 
