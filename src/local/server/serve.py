@@ -91,6 +91,7 @@ async def _serve(listener: socket.socket, arguments: argparse.Namespace) -> None
         lifespan="on",
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,
