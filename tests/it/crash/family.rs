@@ -105,7 +105,7 @@ fn size(mode: Mode) -> usize {
     match (all(), mode) {
         (false, _) => 8,
         (true, Mode::Mild) => 20,
-        (true, Mode::Hard) => 96,
+        (true, Mode::Hard) => 56,
     }
 }
 
@@ -130,7 +130,8 @@ pub fn crew<T: Sync>(
                         scene.restore();
                     } else {
                         story.begin(&scene);
-                        kept = scene.keep();
+                        scene.keep();
+                        kept = true;
                     }
                     let _ = tell.send((name(next), one(&scene, next)));
                 }

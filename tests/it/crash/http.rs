@@ -1,6 +1,6 @@
 //! As much of HTTP/1.1 as stands between the program and its AWS.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub struct Answer {
 const HOP: [&str; 4] = ["connection", "keep-alive", "transfer-encoding", "content-length"];
 
 /// The next request; none when the other end has closed.
-pub fn read_request(from: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
+pub fn read_request(from: &mut BufReader<&TcpStream>) -> io::Result<Option<Request>> {
     let first = read_line(from)?;
     let mut words = first.split(' ').map(str::to_owned);
     let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
@@ -41,7 +41,7 @@ pub fn read_request(from: &mut BufReader<TcpStream>) -> io::Result<Option<Reques
     Ok(Some(Request { method, path, headers, body }))
 }
 
-pub fn write_answer(to: &mut TcpStream, method: &str, answer: &Answer) -> io::Result<()> {
+pub fn write_answer(mut to: &TcpStream, method: &str, answer: &Answer) -> io::Result<()> {
     let mut head = format!("HTTP/1.1 {} .\r\n", answer.status);
     put_headers(&mut head, &answer.headers);
     let length = header(&answer.headers, "content-length").filter(|_| method == "HEAD");
@@ -144,13 +144,13 @@ pub fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
 }
 
-fn read_line(from: &mut BufReader<TcpStream>) -> io::Result<String> {
+fn read_line(from: &mut impl BufRead) -> io::Result<String> {
     let mut line = String::new();
     from.read_line(&mut line)?;
     Ok(line.trim_end().to_owned())
 }
 
-fn read_headers(from: &mut BufReader<TcpStream>) -> io::Result<Headers> {
+fn read_headers(from: &mut impl BufRead) -> io::Result<Headers> {
     let mut headers = Headers::new();
     loop {
         let line = read_line(from)?;
@@ -161,7 +161,7 @@ fn read_headers(from: &mut BufReader<TcpStream>) -> io::Result<Headers> {
 
 /// As long as its headers say; without a word of them, `otherwise` or to the connection's end.
 fn read_body(
-    from: &mut BufReader<TcpStream>,
+    from: &mut impl BufRead,
     headers: &Headers,
     otherwise: Option<usize>,
 ) -> io::Result<Vec<u8>> {

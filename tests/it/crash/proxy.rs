@@ -75,8 +75,14 @@ struct State {
     open: u32,
 }
 
+/// Where what is forwarded goes.
+enum Next {
+    Aws(Lines),
+    Proxy(Arc<Shared>),
+}
+
 struct Shared {
-    lines: Lines,
+    next: Next,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -89,10 +95,18 @@ pub struct Proxy {
 impl Proxy {
     /// Stands before the AWS at a port.
     pub fn before(port: u16) -> Self {
+        Self::forwarding_to(Next::Aws(Lines::to(port)))
+    }
+
+    /// Another one, that stands before this one.
+    pub fn another(&self) -> Self {
+        Self::forwarding_to(Next::Proxy(self.shared.clone()))
+    }
+
+    fn forwarding_to(next: Next) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
         let own = listener.local_addr().expect("it is bound").port();
-        let lines = Lines::to(port);
-        let shared = Arc::new(Shared { lines, state: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Shared { next, state: Mutex::default(), changed: Condvar::new() });
         let accepting = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -131,7 +145,9 @@ impl Proxy {
         let waiting = self.shared.changed.wait_while(self.shared.lock(), open);
         let mut state = waiting.expect("no thread of the proxy panics");
         state.rules.clear();
-        self.shared.lines.hang_up();
+        if let Next::Aws(lines) = &self.shared.next {
+            lines.hang_up();
+        }
         std::mem::take(&mut state.made)
     }
 
@@ -154,15 +170,14 @@ impl Shared {
     /// Answers one connection until either end is gone.
     fn serve(&self, stream: TcpStream) {
         let _ = stream.set_nodelay(true);
-        let Ok(reading) = stream.try_clone() else { return };
-        let (mut from, mut to) = (BufReader::new(reading), stream);
+        let mut from = BufReader::new(&stream);
         while let Ok(Some(request)) = http::read_request(&mut from) {
             let method = request.method.clone();
             let Some(answer) = self.answer(Call::new(request)) else {
-                let _ = to.shutdown(Shutdown::Both);
+                let _ = stream.shutdown(Shutdown::Both);
                 return;
             };
-            if http::write_answer(&mut to, &method, &answer).is_err() {
+            if http::write_answer(&stream, &method, &answer).is_err() {
                 return;
             }
         }
@@ -240,7 +255,12 @@ impl Shared {
     }
 
     fn forward(&self, call: &Call) -> io::Result<Answer> {
-        self.lines.exchange(&call.request)
+        match &self.next {
+            Next::Aws(lines) => lines.exchange(&call.request),
+            Next::Proxy(next) => {
+                next.answer(call.clone()).ok_or_else(|| io::ErrorKind::ConnectionReset.into())
+            }
+        }
     }
 
     /// Waits for a time, or for the end of the run.

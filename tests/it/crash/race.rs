@@ -8,7 +8,7 @@ use super::family::Outcome;
 use super::http::{self, Answer, Request};
 use super::image::Image;
 use super::lent::Lent;
-use super::proxy::{Deed, Gate, Proxy, Reply, Rule};
+use super::proxy::{Deed, Gate, Reply, Rule};
 use super::scene::{Run, Scene};
 use super::slice::Random;
 use super::stories::{APPLY, JOB, UPDATE};
@@ -96,7 +96,7 @@ answer(True)";
     assert_eq!(scene.undisturbed("apply blueprint.yaml --yes --no-run").ended.code, Some(0));
     let ((there, reached), gate) = (channel(), Gate::default());
     let shut = gate.lock().expect("nobody else has it yet");
-    let proxy = Proxy::before(scene.upstream());
+    let proxy = scene.proxied();
     proxy.begin(vec![Box::new(HeldUp { there, gate: gate.clone(), held: false })]);
     let late = scene.start(JOB.act, &proxy);
     reached.recv().expect("it looks for a claim");
@@ -174,7 +174,7 @@ impl Story {
         end: &Image,
     ) -> Outcome {
         let start = |number: u64| {
-            let proxy = Proxy::before(scene.upstream());
+            let proxy = scene.proxied();
             let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(Jitter(Random(seed * 8 + number)))];
             if adversary == Adversary::Unlocks {
                 let random = Random(seed * 8 + number + 100);

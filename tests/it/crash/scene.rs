@@ -59,14 +59,18 @@ impl<'m> Scene<'m> {
     pub fn in_mode(mode: Mode, machine: &'m Machine, project: Project<'m>) -> Self {
         let port = machine.port();
         let hard = (mode == Mode::Hard).then(|| Hard::before(port));
-        let upstream = hard.as_ref().map_or(port, |hard| hard.proxy.port);
-        let scene =
-            Self { project, proxy: Proxy::before(upstream), port, hard, foreign: Mutex::default() };
+        let proxy = proxied(port, hard.as_ref());
+        let scene = Self { project, proxy, port, hard, foreign: Mutex::default() };
         // What Spark and the trigger would do is not the matter here.
         let pace = r#"{"step_seconds": 0.5, "cluster_start_seconds": 0.5, "triggers": false}"#;
         scene.control("pace", pace);
         scene.reset();
         scene
+    }
+
+    /// Another way to the AWS, for another run.
+    pub fn proxied(&self) -> Proxy {
+        proxied(self.port, self.hard.as_ref())
     }
 
     /// Where other programs find the AWS as hard or as mild as this one does.
@@ -88,18 +92,16 @@ impl<'m> Scene<'m> {
         self.look_around();
     }
 
-    /// Keeps what the AWS holds, if nothing else tells what was done to it: the rules of hard mode
-    /// remember more.
-    pub fn keep(&self) -> bool {
-        if self.hard.is_none() {
-            self.control("keep", "");
-        }
-        self.hard.is_none()
+    /// Keeps what the AWS holds, and what the rules of hard mode remember.
+    pub fn keep(&self) {
+        self.control("keep", "");
+        self.hard.iter().for_each(Hard::keep);
     }
 
     /// What was kept is there again, and nothing else.
     pub fn restore(&self) {
         self.control("restore", "");
+        self.hard.iter().for_each(Hard::restore);
     }
 
     /// All that there is now is others', from here on.
@@ -174,6 +176,10 @@ impl<'m> Scene<'m> {
         proxy.aim(child.id());
         child
     }
+}
+
+fn proxied(port: u16, hard: Option<&Hard>) -> Proxy {
+    hard.map_or_else(|| Proxy::before(port), |hard| hard.proxy.another())
 }
 
 fn outcome_within(max: Duration, line: &str, mut child: Child) -> (Ended, bool) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::call::Call;
 use super::super::http::Answer;
 use super::super::proxy::{Deed, Reply, Rule};
+use super::Behaviour;
 use super::answer::{form, json_of, path, refuse, text};
 use super::world::World;
 
@@ -91,6 +92,7 @@ fn of_database(call: &Call) -> Option<String> {
 }
 
 /// One row at work.
+#[derive(Clone)]
 pub struct OneAtATime {
     kept: &'static Kept,
     world: World,
@@ -101,8 +103,8 @@ pub fn behaviours() -> impl Iterator<Item = &'static str> {
     KEPT.iter().map(|kept| kept.behaviour)
 }
 
-pub fn all(world: &World) -> impl Iterator<Item = Box<dyn Rule>> {
-    KEPT.iter().map(|kept| -> Box<dyn Rule> {
+pub fn all(world: &World) -> impl Iterator<Item = Box<dyn Behaviour>> {
+    KEPT.iter().map(|kept| -> Box<dyn Behaviour> {
         Box::new(OneAtATime { kept, world: world.clone(), until: BTreeMap::new() })
     })
 }
@@ -110,7 +112,7 @@ pub fn all(world: &World) -> impl Iterator<Item = Box<dyn Rule>> {
 impl Rule for OneAtATime {
     fn before(&mut self, call: &Call) -> Deed {
         let Some(subject) = (self.kept.changes)(call) else { return Deed::Forward };
-        let now = Instant::now();
+        let now = self.world.now();
         if self.until.get(&subject).is_some_and(|until| now < *until) {
             self.world.strike(self.kept.behaviour);
             return refuse(call, self.kept.code, self.kept.message);
@@ -121,7 +123,7 @@ impl Rule for OneAtATime {
 
     fn after(&mut self, call: &Call, _answer: &mut Answer) -> Reply {
         if let Some(subject) = (self.kept.changes)(call) {
-            self.until.insert(subject, Instant::now() + self.kept.settles);
+            self.until.insert(subject, self.world.now() + self.kept.settles);
         }
         Reply::Send
     }

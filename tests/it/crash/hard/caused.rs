@@ -1,12 +1,15 @@
 //! What a program may never see that waits as it should, or runs on a busy machine: shown by calls
 //! that do not wait.
 
+use std::thread::sleep;
+
 use serde_json::{Value, json};
 
 use super::super::call::Call;
 use super::super::http::{Answer, Request, exchange};
 use super::super::proxy::{Deed, Rule};
-use super::{All, Hard, World, rules};
+use super::kinesis::CREATES_FOR;
+use super::{All, Hard};
 use crate::e2e::machine::Machine;
 
 fn request(service: &str, method: &str, path: &str, target: &str, body: String) -> Request {
@@ -33,7 +36,7 @@ fn iam_call(body: &str) -> Call {
 }
 
 fn nowhere() -> All {
-    All(rules(&World::default(), 0))
+    All::new(0)
 }
 
 fn done(aws: &mut All, call: &Call) {
@@ -49,6 +52,20 @@ fn refused(aws: &mut All, call: &Call) -> String {
         Deed::Answer(answer) => String::from_utf8_lossy(&answer.body).into_owned(),
         _ => panic!("{} is taken", call.name()),
     }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the time that makes a stream old goes by")]
+fn what_was_young_when_it_was_kept_is_as_young_when_it_is_restored() {
+    let mut aws = nowhere();
+    let stream = json!({"StreamName": "s"});
+    done(&mut aws, &json_call("kinesis", "CreateStream", &stream));
+    let kept = aws.keep();
+    sleep(CREATES_FOR);
+    let encrypt = json_call("kinesis", "StartStreamEncryption", &stream);
+    done(&mut aws, &encrypt);
+    let said = refused(&mut kept.restore(), &encrypt);
+    assert!(said.contains("in state CREATING"), "{said}");
 }
 
 #[test]

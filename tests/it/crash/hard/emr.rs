@@ -21,6 +21,7 @@ const ROLE_AGE: Duration = Duration::from_secs(30 / OLDER as u64);
 pub const INVALID: &str = "a cluster of young roles ends by itself";
 pub const BEHAVIOURS: &[&str] = &[INVALID];
 
+#[derive(Clone)]
 pub struct Clusters {
     world: World,
     port: u16,

@@ -26,11 +26,13 @@ pub const DELETING: &str = "a delivery stream is DELETING";
 pub const ROLE: &str = "Firehose is unable to assume a young role";
 pub const BEHAVIOURS: &[&str] = &[CREATING, DELETING, ROLE];
 
+#[derive(Clone)]
 struct Moving {
     word: &'static str,
     until: Instant,
 }
 
+#[derive(Clone)]
 pub struct Deliveries {
     world: World,
     moving: BTreeMap<String, Moving>,
@@ -49,13 +51,13 @@ impl Deliveries {
     fn word(&self, name: &str) -> Option<&'static str> {
         let Moving { word, until } = self.moving.get(name)?;
         let unseen = !self.shown.contains(&format!("{name} {until:?}"));
-        (unseen || Instant::now() < *until).then_some(*word)
+        (unseen || self.world.now() < *until).then_some(*word)
     }
 
     /// What a change meets.
     fn moves(&self, name: &str) -> Option<&'static str> {
         let moving = self.moving.get(name)?;
-        (Instant::now() < moving.until).then_some(moving.word)
+        (self.world.now() < moving.until).then_some(moving.word)
     }
 
     fn show(&mut self, name: &str, word: &str, answer: &mut Answer) {
@@ -125,8 +127,9 @@ impl Rule for Deliveries {
             return Reply::Send;
         }
         let name = text(call, "DeliveryStreamName");
+        let now = self.world.now();
         let mut move_for = |word, time| {
-            self.moving.insert(name.clone(), Moving { word, until: Instant::now() + time });
+            self.moving.insert(name.clone(), Moving { word, until: now + time });
         };
         match call.operation.as_str() {
             "CreateDeliveryStream" => move_for("CREATING", CREATES_FOR),

@@ -27,6 +27,7 @@ pub const NO_ROLE: &str = "an instance profile does not know a young role";
 pub const IN_USE: &str = "a role is in use until what it had has gone everywhere";
 pub const BEHAVIOURS: &[&str] = &[NO_ARN, NO_ROLE, IN_USE];
 
+#[derive(Clone)]
 pub struct Roles {
     world: World,
     /// Roles whose next look is told the id instead of the ARN.
@@ -42,7 +43,7 @@ impl Roles {
     fn in_use(&self, name: &str) -> bool {
         let id = self.world.role_id(name).unwrap_or_default();
         let Some(since) = self.stripped.get(name) else { return false };
-        self.world.first(format!("delete {id}")) || since.elapsed() < IN_USE_FOR
+        self.world.first(format!("delete {id}")) || self.world.since(*since) < IN_USE_FOR
     }
 
     fn made(&mut self, name: String, answer: &Answer) {
@@ -98,7 +99,7 @@ impl Rule for Roles {
                 self.world.role_changed(&name);
             }
             "DetachRolePolicy" | "DeleteRolePolicy" | "RemoveRoleFromInstanceProfile" => {
-                self.stripped.insert(name, Instant::now());
+                self.stripped.insert(name, self.world.now());
             }
             "GetRole" => self.shown(&name, answer),
             _ => {}

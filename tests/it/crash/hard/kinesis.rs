@@ -12,7 +12,7 @@ use super::answer::{edit, json_of, refuse, text, well};
 use super::world::World;
 
 /// 10 to 60 s.
-const CREATES_FOR: Duration = Duration::from_secs(2);
+pub const CREATES_FOR: Duration = Duration::from_secs(2);
 /// Seconds to an hour.
 const UPDATES_FOR: Duration = Duration::from_secs(1);
 /// Minutes.
@@ -40,11 +40,13 @@ pub const BUSY: &str = "a stream that is not ACTIVE refuses a change";
 pub const FULL: &str = "no more than 5 streams are made or deleted at once";
 pub const BEHAVIOURS: &[&str] = &[CREATING, UPDATING, DELETING, BUSY, FULL];
 
+#[derive(Clone)]
 struct Moving {
     word: &'static str,
     until: Instant,
 }
 
+#[derive(Clone)]
 pub struct Streams {
     world: World,
     moving: BTreeMap<String, Moving>,
@@ -64,17 +66,18 @@ impl Streams {
     fn word(&self, name: &str) -> Option<&'static str> {
         let Moving { word, until } = self.moving.get(name)?;
         let unseen = !self.shown.contains(&format!("{name} {until:?}"));
-        (unseen || Instant::now() < *until).then_some(*word)
+        (unseen || self.world.now() < *until).then_some(*word)
     }
 
     fn move_for(&mut self, name: String, word: &'static str, time: Duration) {
-        self.moving.insert(name, Moving { word, until: Instant::now() + time });
+        let until = self.world.now() + time;
+        self.moving.insert(name, Moving { word, until });
     }
 
     /// What a change meets.
     fn moves(&self, name: &str) -> Option<&'static str> {
         let moving = self.moving.get(name)?;
-        (Instant::now() < moving.until).then_some(moving.word)
+        (self.world.now() < moving.until).then_some(moving.word)
     }
 
     fn making(&self) -> usize {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::call::Call;
 use super::super::http::Answer;
 use super::super::proxy::{Deed, Reply, Rule};
+use super::Behaviour;
 use super::answer::{form, json_of, path, query, text, well};
 use super::world::{World, plain};
 
@@ -289,12 +290,14 @@ fn function(call: &Call) -> String {
 }
 
 /// Since when a subject is shown as it was, and how many looks more.
+#[derive(Clone)]
 struct Behind {
     since: Instant,
     looks: u32,
 }
 
 /// One row at work.
+#[derive(Clone)]
 pub struct Lag {
     late: &'static Late,
     world: World,
@@ -309,8 +312,8 @@ pub fn behaviours() -> impl Iterator<Item = &'static str> {
     LATE.iter().map(|late| late.behaviour)
 }
 
-pub fn all(world: &World) -> impl Iterator<Item = Box<dyn Rule>> {
-    LATE.iter().map(|late| -> Box<dyn Rule> {
+pub fn all(world: &World) -> impl Iterator<Item = Box<dyn Behaviour>> {
+    LATE.iter().map(|late| -> Box<dyn Behaviour> {
         let (known, before, behind) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Box::new(Lag { late, world: world.clone(), known, before, behind })
     })
@@ -335,7 +338,9 @@ impl Rule for Lag {
         let Some(behind) = self.behind.get_mut(&about) else { return Deed::Forward };
         let key = (about, call.question());
         match self.before.get(&key) {
-            Some(before) if behind.looks > 0 && behind.since.elapsed() < self.late.within => {
+            Some(before)
+                if behind.looks > 0 && self.world.since(behind.since) < self.late.within =>
+            {
                 behind.looks -= 1;
                 self.world.strike(self.late.behaviour);
                 Deed::Answer(before.clone())
@@ -353,7 +358,7 @@ impl Rule for Lag {
             self.before.retain(|(subject, _), _| *subject != about);
             let of_it = self.known.extract_if(.., |(subject, _), _| *subject == about);
             self.before.extend(of_it);
-            let behind = Behind { since: Instant::now(), looks: self.late.looks };
+            let behind = Behind { since: self.world.now(), looks: self.late.looks };
             self.behind.insert(about, behind);
         }
         Reply::Send

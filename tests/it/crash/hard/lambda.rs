@@ -29,16 +29,13 @@ pub const PERMISSIONS: &str = "a young policy does not let a function read its s
 pub const MAPPING: &str = "a mapping is Creating or Updating";
 pub const BEHAVIOURS: &[&str] = &[PENDING, UPDATING, CONFLICT, ROLE, PERMISSIONS, MAPPING];
 
+#[derive(Clone)]
 pub struct Functions {
     world: World,
     made: BTreeMap<String, Instant>,
     changed: BTreeMap<String, Instant>,
     roles: BTreeMap<String, String>,
     mappings: BTreeMap<String, Instant>,
-}
-
-fn within(since: &BTreeMap<String, Instant>, name: &str, time: Duration) -> bool {
-    since.get(name).is_some_and(|since| since.elapsed() < time)
 }
 
 impl Functions {
@@ -48,9 +45,13 @@ impl Functions {
         Self { world: world.clone(), made, changed, roles, mappings }
     }
 
+    fn within(&self, since: &BTreeMap<String, Instant>, name: &str, time: Duration) -> bool {
+        since.get(name).is_some_and(|since| self.world.since(*since) < time)
+    }
+
     fn of_function(&self, call: &Call, name: &str) -> Deed {
-        let moves =
-            within(&self.made, name, PENDING_FOR) || within(&self.changed, name, UPDATES_FOR);
+        let moves = self.within(&self.made, name, PENDING_FOR)
+            || self.within(&self.changed, name, UPDATES_FOR);
         let changes = matches!(
             call.operation.as_str(),
             "PUT functions/code" | "PUT functions/configuration" | "PUT functions/concurrency"
@@ -75,7 +76,7 @@ impl Functions {
     fn of_mapping(&self, call: &Call) -> Deed {
         let id = path(call).into_iter().nth(2).unwrap_or_default();
         let changes = matches!(call.request.method.as_str(), "PUT" | "DELETE");
-        if changes && within(&self.mappings, &id, MAPS_FOR) {
+        if changes && self.within(&self.mappings, &id, MAPS_FOR) {
             let message = "Cannot update the event source mapping because it is in use.";
             return refuse(call, "ResourceInUseException", message);
         }
@@ -91,11 +92,11 @@ impl Functions {
 
     fn shown(&self, name: &str, told: &mut Value) {
         let told = &mut told["Configuration"];
-        if within(&self.made, name, PENDING_FOR) {
+        if self.within(&self.made, name, PENDING_FOR) {
             self.world.strike(PENDING);
             told["State"] = "Pending".into();
             told["StateReason"] = "The function is being created.".into();
-        } else if within(&self.changed, name, UPDATES_FOR) {
+        } else if self.within(&self.changed, name, UPDATES_FOR) {
             self.world.strike(UPDATING);
             told["LastUpdateStatus"] = "InProgress".into();
         }
@@ -104,7 +105,7 @@ impl Functions {
     fn listed(&self, told: &mut Value) {
         for mapping in told["EventSourceMappings"].as_array_mut().into_iter().flatten() {
             let id = mapping["UUID"].as_str().unwrap_or_default();
-            if within(&self.mappings, id, MAPS_FOR) {
+            if self.within(&self.mappings, id, MAPS_FOR) {
                 self.world.strike(MAPPING);
                 mapping["State"] = "Creating".into();
             }
@@ -114,7 +115,7 @@ impl Functions {
     fn made(&mut self, call: &Call) {
         let name = text(call, "FunctionName");
         self.roles.insert(name.clone(), text(call, "Role"));
-        self.made.insert(name, Instant::now());
+        self.made.insert(name, self.world.now());
     }
 }
 
@@ -139,7 +140,7 @@ impl Rule for Functions {
         match call.operation.as_str() {
             "POST functions" => self.made(call),
             "PUT functions/code" | "PUT functions/configuration" => {
-                self.changed.insert(named.clone(), Instant::now());
+                self.changed.insert(named.clone(), self.world.now());
                 if let Some(role) = json_of(call)["Role"].as_str() {
                     self.roles.insert(named, role.to_owned());
                 }
@@ -148,7 +149,7 @@ impl Rule for Functions {
             "POST event-source-mappings" | "PUT event-source-mappings" => {
                 let told: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
                 let id = told["UUID"].as_str().unwrap_or_default();
-                self.mappings.insert(id.to_owned(), Instant::now());
+                self.mappings.insert(id.to_owned(), self.world.now());
             }
             "GET event-source-mappings" => edit(answer, |told| self.listed(told)),
             _ => {}

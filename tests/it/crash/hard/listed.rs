@@ -2,11 +2,13 @@
 //! was just made is left out and what was just deleted is still in.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::call::Call;
-use super::super::http::{Answer, Request, exchange};
+use super::super::http::{Answer, Lines, Request};
 use super::super::proxy::{Reply, Rule};
+use super::Behaviour;
 use super::answer::well;
 use super::world::World;
 
@@ -52,10 +54,11 @@ const LISTINGS: &[Listed] = &[
 type Said = BTreeMap<String, Answer>;
 
 /// One listing at work.
+#[derive(Clone)]
 pub struct Listing {
     listed: &'static Listed,
     world: World,
-    port: u16,
+    lines: Arc<Lines>,
     asked: BTreeMap<String, Request>,
     /// After each write, the oldest first.
     said: VecDeque<(Instant, Said)>,
@@ -66,10 +69,11 @@ pub fn behaviours() -> impl Iterator<Item = &'static str> {
 }
 
 /// In front of the AWS at a port.
-pub fn all(world: &World, port: u16) -> impl Iterator<Item = Box<dyn Rule>> {
-    LISTINGS.iter().map(move |listed| -> Box<dyn Rule> {
+pub fn all(world: &World, port: u16) -> impl Iterator<Item = Box<dyn Behaviour>> {
+    LISTINGS.iter().map(move |listed| -> Box<dyn Behaviour> {
         let (asked, said) = (BTreeMap::new(), VecDeque::new());
-        Box::new(Listing { listed, world: world.clone(), port, asked, said })
+        let lines = Arc::new(Lines::to(port));
+        Box::new(Listing { listed, world: world.clone(), lines, asked, said })
     })
 }
 
@@ -87,14 +91,14 @@ impl Listing {
 
     /// As it is now, for later.
     fn keep(&mut self) {
-        let say = |request| exchange(self.port, request).expect("the local AWS answers");
+        let say = |request| self.lines.exchange(request).expect("the local AWS answers");
         let said = self.asked.iter().map(|(key, request)| (key.clone(), say(request))).collect();
-        self.said.push_back((Instant::now(), said));
+        self.said.push_back((self.world.now(), said));
     }
 
     /// As it was; none where all that it does not tell of is older.
     fn old(&mut self, key: &str) -> Option<&Answer> {
-        while self.said.len() > 1 && self.said[1].0.elapsed() >= BEHIND {
+        while self.said.len() > 1 && self.world.since(self.said[1].0) >= BEHIND {
             self.said.pop_front();
         }
         let (_, said) = self.said.front().filter(|_| self.said.len() > 1)?;

@@ -28,6 +28,8 @@ mod sqs;
 mod tests;
 mod world;
 
+use std::sync::{Arc, Mutex, MutexGuard};
+
 use super::call::Call;
 use super::http::Answer;
 use super::proxy::{Deed, Proxy, Reply, Rule};
@@ -37,32 +39,63 @@ pub use world::World;
 /// An AWS that is hard to deal with, before the one at a port.
 pub struct Hard {
     pub proxy: Proxy,
-    world: std::sync::Mutex<World>,
+    all: Mutex<All>,
+    kept: Mutex<Option<Kept>>,
     port: u16,
 }
 
 impl Hard {
     pub fn before(port: u16) -> Self {
-        let hard = Self { proxy: Proxy::before(port), world: std::sync::Mutex::default(), port };
+        let (proxy, all) = (Proxy::before(port), Mutex::new(All::new(port)));
+        let hard = Self { proxy, all, kept: Mutex::default(), port };
         hard.forget();
         hard
     }
 
     /// With what the AWS behind it holds.
     pub fn forget(&self) {
-        let world = World::default();
-        self.proxy.begin(vec![Box::new(All(rules(&world, self.port)))]);
-        *self.world.lock().expect("no holder panics") = world;
+        self.begin(All::new(self.port));
+    }
+
+    /// With what the AWS behind it keeps.
+    pub fn keep(&self) {
+        *held(&self.kept) = Some(held(&self.all).keep());
+    }
+
+    /// With what the AWS behind it restores.
+    pub fn restore(&self) {
+        let all = held(&self.kept).as_ref().map(Kept::restore);
+        self.begin(all.expect("something was kept"));
+    }
+
+    fn begin(&self, all: All) {
+        self.proxy.begin(vec![Box::new(all.clone())]);
+        *held(&self.all) = all;
     }
 
     pub fn world(&self) -> World {
-        self.world.lock().expect("no holder panics").clone()
+        held(&self.all).world.clone()
+    }
+}
+
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().expect("no holder panics")
+}
+
+/// A rule that another takes over from, with all that it remembers.
+trait Behaviour: Rule {
+    fn copy(&self) -> Box<dyn Behaviour>;
+}
+
+impl<T: Rule + Clone + 'static> Behaviour for T {
+    fn copy(&self) -> Box<dyn Behaviour> {
+        Box::new(self.clone())
     }
 }
 
 /// How AWS behaves: who stands first refuses first.
-fn rules(world: &World, port: u16) -> Vec<Box<dyn Rule>> {
-    let mut rules: Vec<Box<dyn Rule>> = vec![Box::new(pace::Pace::new(world))];
+fn rules(world: &World, port: u16) -> Vec<Box<dyn Behaviour>> {
+    let mut rules: Vec<Box<dyn Behaviour>> = vec![Box::new(pace::Pace::new(world))];
     rules.extend(lag::all(world));
     rules.extend(listed::all(world, port));
     rules.push(Box::new(kinesis::Streams::new(world)));
@@ -114,11 +147,43 @@ const CAUSED: &[&str] = &[
 ];
 
 /// What one rule refuses, no rule behind it hears of.
-struct All(Vec<Box<dyn Rule>>);
+#[derive(Clone)]
+struct All {
+    world: World,
+    rules: Arc<Mutex<Vec<Box<dyn Behaviour>>>>,
+}
+
+/// All that was remembered at a time.
+struct Kept {
+    world: World,
+    facts: world::Memory,
+    rules: Vec<Box<dyn Behaviour>>,
+}
+
+impl All {
+    fn new(port: u16) -> Self {
+        let world = World::default();
+        let rules = Arc::new(Mutex::new(rules(&world, port)));
+        Self { world, rules }
+    }
+
+    fn keep(&self) -> Kept {
+        let rules = held(&self.rules).iter().map(|rule| rule.copy()).collect();
+        Kept { world: self.world.clone(), facts: self.world.keep(), rules }
+    }
+}
+
+impl Kept {
+    fn restore(&self) -> All {
+        self.world.restore(&self.facts);
+        let rules = self.rules.iter().map(|rule| rule.copy()).collect();
+        All { world: self.world.clone(), rules: Arc::new(Mutex::new(rules)) }
+    }
+}
 
 impl Rule for All {
     fn before(&mut self, call: &Call) -> Deed {
-        for rule in &mut self.0 {
+        for rule in held(&self.rules).iter_mut() {
             match rule.before(call) {
                 Deed::Forward => {}
                 other => return other,
@@ -128,7 +193,7 @@ impl Rule for All {
     }
 
     fn after(&mut self, call: &Call, answer: &mut Answer) -> Reply {
-        for rule in self.0.iter_mut().rev() {
+        for rule in held(&self.rules).iter_mut().rev() {
             rule.after(call, answer);
         }
         Reply::Send

@@ -92,6 +92,7 @@ const fn limit(
 pub const REFUSED: &str = "too many calls a second are refused";
 pub const BEHAVIOURS: &[&str] = &[REFUSED];
 
+#[derive(Clone)]
 pub struct Pace {
     world: World,
     /// What is left, and since when, by the row and its operation.
@@ -112,7 +113,7 @@ impl Pace {
         let Some(row) = LIMITS.iter().position(matches) else { return true };
         let Limit { operations, per_second, .. } = &LIMITS[row];
         let own = if operations.is_empty() { String::new() } else { call.operation.clone() };
-        let now = Instant::now();
+        let now = self.world.now();
         let (left, at) = self.buckets.entry((row, own)).or_insert((*per_second, now));
         let filled = *left + now.duration_since(*at).as_secs_f64() * per_second;
         (*left, *at) = (filled.min(*per_second), now);

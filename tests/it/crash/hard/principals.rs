@@ -23,6 +23,7 @@ pub const REFUSED: &str = "a policy may not name a young role";
 pub const BY_ID: &str = "a policy names a young or deleted role by its id";
 pub const BEHAVIOURS: &[&str] = &[REFUSED, BY_ID];
 
+#[derive(Clone)]
 pub struct Principals {
     world: World,
     /// By the resource.
@@ -30,6 +31,7 @@ pub struct Principals {
 }
 
 /// The roles that a policy names.
+#[derive(Clone)]
 struct Held {
     /// By their ARNs.
     ids: BTreeMap<String, String>,

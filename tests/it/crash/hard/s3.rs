@@ -25,6 +25,7 @@ pub const TAKEN: &str = "a deleted bucket's name is taken for a while";
 pub const UNREACHABLE: &str = "S3 may not notify while the permission is young";
 pub const BEHAVIOURS: &[&str] = &[YOUNG, TAKEN, UNREACHABLE];
 
+#[derive(Clone)]
 pub struct Buckets {
     world: World,
     made: BTreeMap<String, Instant>,
@@ -42,7 +43,7 @@ impl Buckets {
     /// Whether that is so short a time ago, or what comes of it is tried for the first time.
     fn late(&self, since: &BTreeMap<String, Instant>, name: &str, time: Duration) -> bool {
         let Some(since) = since.get(name) else { return false };
-        self.world.first(format!("{name} since {since:?}")) || since.elapsed() < time
+        self.world.first(format!("{name} since {since:?}")) || self.world.since(*since) < time
     }
 
     fn unreachable(&self, call: &Call) -> bool {
@@ -53,7 +54,7 @@ impl Buckets {
     }
 
     fn permits(&mut self, call: &Call) {
-        let now = Instant::now();
+        let now = self.world.now();
         let sent = json_of(call);
         match (call.service.as_str(), call.operation.as_str()) {
             ("lambda", "POST functions/policy") => {
@@ -100,7 +101,7 @@ impl Rule for Buckets {
             return Reply::Send;
         }
         self.permits(call);
-        let now = Instant::now();
+        let now = self.world.now();
         match (call.service.as_str(), call.operation.as_str()) {
             ("s3", "PUT bucket") => self.made.insert(path(call).swap_remove(0), now),
             ("s3", "DELETE bucket") => self.gone.insert(path(call).swap_remove(0), now),

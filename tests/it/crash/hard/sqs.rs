@@ -15,6 +15,7 @@ const COOLS_FOR: Duration = Duration::from_secs(3);
 pub const COOLING: &str = "a deleted queue's name cools down";
 pub const BEHAVIOURS: &[&str] = &[COOLING];
 
+#[derive(Clone)]
 pub struct Queues {
     world: World,
     gone: BTreeMap<String, Instant>,
@@ -31,7 +32,8 @@ impl Rule for Queues {
         let name = text(call, "QueueName");
         let creates = call.name() == "sqs:CreateQueue";
         let warm = |gone: &Instant| {
-            self.world.first(format!("{name} since {gone:?}")) || gone.elapsed() < COOLS_FOR
+            self.world.first(format!("{name} since {gone:?}"))
+                || self.world.since(*gone) < COOLS_FOR
         };
         if creates && self.gone.get(&name).is_some_and(warm) {
             self.world.strike(COOLING);
@@ -44,7 +46,7 @@ impl Rule for Queues {
 
     fn after(&mut self, call: &Call, answer: &mut Answer) -> Reply {
         if call.name() == "sqs:DeleteQueue" && well(answer) {
-            self.gone.insert(plain(&text(call, "QueueUrl")).to_owned(), Instant::now());
+            self.gone.insert(plain(&text(call, "QueueUrl")).to_owned(), self.world.now());
         }
         Reply::Send
     }

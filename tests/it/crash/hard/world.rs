@@ -11,8 +11,10 @@ use super::super::http::header;
 #[derive(Clone, Default)]
 pub struct World(Arc<Mutex<Facts>>);
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Facts {
+    /// How much of the time that went by does not count.
+    uncounted: Duration,
     /// How often each behaviour showed.
     strikes: BTreeMap<&'static str, u32>,
     roles: BTreeMap<String, Role>,
@@ -22,6 +24,7 @@ struct Facts {
     refusals: BTreeMap<String, (String, u32)>,
 }
 
+#[derive(Clone)]
 struct Role {
     id: String,
     made: Instant,
@@ -32,6 +35,26 @@ struct Role {
 impl World {
     fn facts(&self) -> MutexGuard<'_, Facts> {
         self.0.lock().expect("no rule panics")
+    }
+
+    /// The time here, which stands still between a keeping and what it is restored from.
+    pub fn now(&self) -> Instant {
+        Instant::now() - self.facts().uncounted
+    }
+
+    pub fn since(&self, then: Instant) -> Duration {
+        self.now().saturating_duration_since(then)
+    }
+
+    pub fn keep(&self) -> Memory {
+        Memory { facts: self.facts().clone(), at: Instant::now() }
+    }
+
+    /// All that was remembered then, and no more; what was young then is as young now.
+    pub fn restore(&self, kept: &Memory) {
+        let mut facts = kept.facts.clone();
+        facts.uncounted += kept.at.elapsed();
+        *self.facts() = facts;
     }
 
     pub fn strike(&self, behaviour: &'static str) {
@@ -61,14 +84,15 @@ impl World {
     }
 
     pub fn role_made(&self, name: &str, id: &str) {
-        let now = Instant::now();
+        let now = self.now();
         let role = Role { id: id.to_owned(), made: now, changed: now };
         self.facts().roles.insert(name.to_owned(), role);
     }
 
     pub fn role_changed(&self, name: &str) {
+        let now = self.now();
         if let Some(role) = self.facts().roles.get_mut(name) {
-            role.changed = Instant::now();
+            role.changed = now;
         }
     }
 
@@ -83,15 +107,17 @@ impl World {
 
     /// Whether the role at an ARN, or of a name, was made so short a time ago.
     pub fn young(&self, role: &str, age: Duration) -> bool {
-        self.facts().roles.get(plain(role)).is_some_and(|role| role.made.elapsed() < age)
+        let now = self.now();
+        self.facts().roles.get(plain(role)).is_some_and(|role| now < role.made + age)
     }
 
     /// Whether who tries a role that was made here finds it not usable yet: at its first try, and
     /// for so long after the last change.
     pub fn unusable(&self, role: &str, who: &str, age: Duration) -> bool {
+        let now = self.now();
         let mut facts = self.facts();
         let Some(role) = facts.roles.get(plain(role)) else { return false };
-        let (changed, id) = (role.changed.elapsed() < age, role.id.clone());
+        let (changed, id) = (now < role.changed + age, role.id.clone());
         facts.tried.insert(format!("{who} {id}")) || changed
     }
 
@@ -99,6 +125,12 @@ impl World {
     pub fn first(&self, what: String) -> bool {
         self.facts().tried.insert(what)
     }
+}
+
+/// What was remembered at a time.
+pub struct Memory {
+    facts: Facts,
+    at: Instant,
 }
 
 /// The name in an ARN.
