@@ -73,6 +73,8 @@ struct State {
     over: bool,
     /// Connections that are served.
     open: u32,
+    /// Nobody is answered any more.
+    closed: bool,
 }
 
 /// Where what is forwarded goes.
@@ -110,7 +112,12 @@ impl Proxy {
         let accepting = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                accepting.lock().open += 1;
+                let mut state = accepting.lock();
+                if state.closed {
+                    return;
+                }
+                state.open += 1;
+                drop(state);
                 let shared = accepting.clone();
                 thread::spawn(move || {
                     shared.serve(stream);
@@ -145,9 +152,7 @@ impl Proxy {
         let waiting = self.shared.changed.wait_while(self.shared.lock(), open);
         let mut state = waiting.expect("no thread of the proxy panics");
         state.rules.clear();
-        if let Next::Aws(lines) = &self.shared.next {
-            lines.hang_up();
-        }
+        self.shared.hang_up();
         std::mem::take(&mut state.made)
     }
 
@@ -162,7 +167,26 @@ impl Proxy {
     }
 }
 
+/// Many are made, one after the other: each leaves its port and its connections.
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Ok(mut state) = self.shared.state.lock() {
+            state.closed = true;
+            state.rules.clear();
+        }
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        self.shared.hang_up();
+    }
+}
+
 impl Shared {
+    fn hang_up(&self) {
+        match &self.next {
+            Next::Aws(lines) => lines.hang_up(),
+            Next::Proxy(next) => next.hang_up(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no thread of the proxy panics")
     }
