@@ -3,8 +3,8 @@
 //! That an update is merged into what is there, that an old version is refused and that processors
 //! have more parameters than they were given, the local AWS does by itself.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -12,6 +12,7 @@ use super::super::call::Call;
 use super::super::http::Answer;
 use super::super::proxy::{Deed, Reply, Rule};
 use super::answer::{edit, json_of, refuse, text, well};
+use super::moving::Moves;
 use super::world::World;
 
 /// 10 to 60 s.
@@ -27,42 +28,20 @@ pub const ROLE: &str = "Firehose is unable to assume a young role";
 pub const BEHAVIOURS: &[&str] = &[CREATING, DELETING, ROLE];
 
 #[derive(Clone)]
-struct Moving {
-    word: &'static str,
-    until: Instant,
-}
-
-#[derive(Clone)]
 pub struct Deliveries {
     world: World,
-    moving: BTreeMap<String, Moving>,
-    /// Which of these were seen: each is, at least once.
-    shown: BTreeSet<String>,
+    moves: Moves,
+    /// How each delivery stream was described last.
     described: BTreeMap<String, Answer>,
 }
 
 impl Deliveries {
     pub fn new(world: &World) -> Self {
-        let (moving, described) = (BTreeMap::new(), BTreeMap::new());
-        Self { world: world.clone(), moving, shown: BTreeSet::new(), described }
-    }
-
-    /// What a look tells.
-    fn word(&self, name: &str) -> Option<&'static str> {
-        let Moving { word, until } = self.moving.get(name)?;
-        let unseen = !self.shown.contains(&format!("{name} {until:?}"));
-        (unseen || self.world.now() < *until).then_some(*word)
-    }
-
-    /// What a change meets.
-    fn moves(&self, name: &str) -> Option<&'static str> {
-        let moving = self.moving.get(name)?;
-        (self.world.now() < moving.until).then_some(moving.word)
+        Self { world: world.clone(), moves: Moves::new(world), described: BTreeMap::new() }
     }
 
     fn show(&mut self, name: &str, word: &str, answer: &mut Answer) {
-        let until = self.moving.get(name).map(|moving| moving.until);
-        self.shown.extend(until.map(|until| format!("{name} {until:?}")));
+        self.moves.show(name);
         self.world.strike(if word == "CREATING" { CREATING } else { DELETING });
         let status = "DeliveryStreamStatus";
         edit(answer, |told| told["DeliveryStreamDescription"][status] = word.into());
@@ -107,13 +86,13 @@ impl Rule for Deliveries {
             );
             return refuse(call, "InvalidArgumentException", &message);
         }
-        if operation == "DescribeDeliveryStream" && self.word(&name) == Some("DELETING") {
+        if operation == "DescribeDeliveryStream" && self.moves.looks(&name) == Some("DELETING") {
             let Some(before) = self.described.get(&name) else { return Deed::Forward };
             let mut answer = before.clone();
             self.show(&name, "DELETING", &mut answer);
             return Deed::Answer(answer);
         }
-        match self.moves(&name) {
+        match self.moves.meets(&name) {
             Some(word) if call.writes() => {
                 let message = format!("Firehose {name} under account 000000000000 is {word}.");
                 refuse(call, "ResourceInUseException", &message)
@@ -127,15 +106,11 @@ impl Rule for Deliveries {
             return Reply::Send;
         }
         let name = text(call, "DeliveryStreamName");
-        let now = self.world.now();
-        let mut move_for = |word, time| {
-            self.moving.insert(name.clone(), Moving { word, until: now + time });
-        };
         match call.operation.as_str() {
-            "CreateDeliveryStream" => move_for("CREATING", CREATES_FOR),
-            "DeleteDeliveryStream" => move_for("DELETING", DELETES_FOR),
+            "CreateDeliveryStream" => self.moves.start(name, "CREATING", CREATES_FOR),
+            "DeleteDeliveryStream" => self.moves.start(name, "DELETING", DELETES_FOR),
             "DescribeDeliveryStream" => {
-                if let Some(word) = self.word(&name) {
+                if let Some(word) = self.moves.looks(&name) {
                     self.show(&name, word, answer);
                 }
                 self.described.insert(name, answer.clone());

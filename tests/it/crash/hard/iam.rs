@@ -43,7 +43,7 @@ impl Roles {
     fn in_use(&self, name: &str) -> bool {
         let id = self.world.role_id(name).unwrap_or_default();
         let Some(since) = self.stripped.get(name) else { return false };
-        self.world.first(format!("delete {id}")) || self.world.since(*since) < IN_USE_FOR
+        self.world.recent(format!("delete {id}"), *since, IN_USE_FOR)
     }
 
     fn made(&mut self, name: String, answer: &Answer) {

@@ -1,7 +1,7 @@
 //! Kinesis: a stream is made, changed and deleted in its own time, and takes one change at once.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -9,6 +9,7 @@ use super::super::call::Call;
 use super::super::http::Answer;
 use super::super::proxy::{Deed, Reply, Rule};
 use super::answer::{edit, json_of, refuse, text, well};
+use super::moving::Moves;
 use super::world::World;
 
 /// 10 to 60 s.
@@ -41,53 +42,24 @@ pub const FULL: &str = "no more than 5 streams are made or deleted at once";
 pub const BEHAVIOURS: &[&str] = &[CREATING, UPDATING, DELETING, BUSY, FULL];
 
 #[derive(Clone)]
-struct Moving {
-    word: &'static str,
-    until: Instant,
-}
-
-#[derive(Clone)]
 pub struct Streams {
     world: World,
-    moving: BTreeMap<String, Moving>,
-    /// Which of these were seen: each is, at least once.
-    shown: BTreeSet<String>,
+    moves: Moves,
     /// How each stream was described last.
     described: BTreeMap<String, Answer>,
 }
 
 impl Streams {
     pub fn new(world: &World) -> Self {
-        let (moving, described) = (BTreeMap::new(), BTreeMap::new());
-        Self { world: world.clone(), moving, shown: BTreeSet::new(), described }
-    }
-
-    /// What a look tells.
-    fn word(&self, name: &str) -> Option<&'static str> {
-        let Moving { word, until } = self.moving.get(name)?;
-        let unseen = !self.shown.contains(&format!("{name} {until:?}"));
-        (unseen || self.world.now() < *until).then_some(*word)
-    }
-
-    fn move_for(&mut self, name: String, word: &'static str, time: Duration) {
-        let until = self.world.now() + time;
-        self.moving.insert(name, Moving { word, until });
-    }
-
-    /// What a change meets.
-    fn moves(&self, name: &str) -> Option<&'static str> {
-        let moving = self.moving.get(name)?;
-        (self.world.now() < moving.until).then_some(moving.word)
+        Self { world: world.clone(), moves: Moves::new(world), described: BTreeMap::new() }
     }
 
     fn making(&self) -> usize {
-        let words = self.moving.keys().filter_map(|name| self.moves(name));
-        words.filter(|word| *word != "UPDATING").count()
+        self.moves.under_way().filter(|word| *word != "UPDATING").count()
     }
 
     fn show(&mut self, name: &str, word: &str, answer: &mut Answer) {
-        let until = self.moving.get(name).map(|moving| moving.until);
-        self.shown.extend(until.map(|until| format!("{name} {until:?}")));
+        self.moves.show(name);
         self.world.strike(match word {
             "CREATING" => CREATING,
             "UPDATING" => UPDATING,
@@ -111,7 +83,7 @@ impl Rule for Streams {
             return Deed::Forward;
         }
         let name = named(call);
-        let word = self.moves(&name);
+        let word = self.moves.meets(&name);
         let operation = call.operation.as_str();
         if operation == "CreateStream" && word == Some("DELETING") {
             let message = format!("Stream {name} under account 000000000000 already exists.");
@@ -123,7 +95,7 @@ impl Rule for Streams {
                            simultaneously be in CREATING or DELETING.";
             return refuse(call, "LimitExceededException", message);
         }
-        if operation == "DescribeStreamSummary" && self.word(&name) == Some("DELETING") {
+        if operation == "DescribeStreamSummary" && self.moves.looks(&name) == Some("DELETING") {
             let Some(before) = self.described.get(&name) else { return Deed::Forward };
             let mut answer = before.clone();
             self.show(&name, "DELETING", &mut answer);
@@ -148,13 +120,13 @@ impl Rule for Streams {
         }
         let name = named(call);
         match call.operation.as_str() {
-            "CreateStream" => self.move_for(text(call, "StreamName"), "CREATING", CREATES_FOR),
-            "DeleteStream" => self.move_for(name, "DELETING", DELETES_FOR),
+            "CreateStream" => self.moves.start(text(call, "StreamName"), "CREATING", CREATES_FOR),
+            "DeleteStream" => self.moves.start(name, "DELETING", DELETES_FOR),
             operation if CHANGES.contains(&operation) && !operation.contains("Tags") => {
-                self.move_for(name, "UPDATING", UPDATES_FOR);
+                self.moves.start(name, "UPDATING", UPDATES_FOR);
             }
             "DescribeStreamSummary" => {
-                if let Some(word) = self.word(&name) {
+                if let Some(word) = self.moves.looks(&name) {
                     self.show(&name, word, answer);
                 }
                 let whole: Value = serde_json::from_slice(&answer.body).unwrap_or_default();

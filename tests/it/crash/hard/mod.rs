@@ -21,6 +21,7 @@ mod kinesis;
 mod lag;
 mod lambda;
 mod listed;
+mod moving;
 mod pace;
 mod principals;
 mod s3;

@@ -40,17 +40,16 @@ impl Buckets {
         Self { world, made: BTreeMap::new(), gone: BTreeMap::new(), permitted: BTreeMap::new() }
     }
 
-    /// Whether that is so short a time ago, or what comes of it is tried for the first time.
-    fn late(&self, since: &BTreeMap<String, Instant>, name: &str, time: Duration) -> bool {
+    fn recent(&self, since: &BTreeMap<String, Instant>, name: &str, time: Duration) -> bool {
         let Some(since) = since.get(name) else { return false };
-        self.world.first(format!("{name} since {since:?}")) || self.world.since(*since) < time
+        self.world.recent(format!("{name} since {since:?}"), *since, time)
     }
 
     fn unreachable(&self, call: &Call) -> bool {
         let text = call.text();
         let told = |name: &&String| text.contains(&format!(":{name}<"));
         let mut targets = self.permitted.keys().filter(told);
-        targets.any(|name| self.late(&self.permitted, name, PERMITTED_AFTER))
+        targets.any(|name| self.recent(&self.permitted, name, PERMITTED_AFTER))
     }
 
     fn permits(&mut self, call: &Call) {
@@ -78,13 +77,13 @@ impl Rule for Buckets {
         }
         let bucket = path(call).swap_remove(0);
         let operation = call.operation.as_str();
-        if operation == "PUT bucket" && self.late(&self.gone, &bucket, TAKEN_FOR) {
+        if operation == "PUT bucket" && self.recent(&self.gone, &bucket, TAKEN_FOR) {
             self.world.strike(TAKEN);
             let message = "A conflicting conditional operation is currently in progress against \
                            this resource. Please try again.";
             return refuse(call, "OperationAborted", message);
         }
-        if operation.starts_with("PUT ?") && self.late(&self.made, &bucket, YOUNG_FOR) {
+        if operation.starts_with("PUT ?") && self.recent(&self.made, &bucket, YOUNG_FOR) {
             self.world.strike(YOUNG);
             return refuse(call, "NoSuchBucket", "The specified bucket does not exist");
         }

@@ -31,10 +31,8 @@ impl Rule for Queues {
     fn before(&mut self, call: &Call) -> Deed {
         let name = text(call, "QueueName");
         let creates = call.name() == "sqs:CreateQueue";
-        let warm = |gone: &Instant| {
-            self.world.first(format!("{name} since {gone:?}"))
-                || self.world.since(*gone) < COOLS_FOR
-        };
+        let warm =
+            |gone: &Instant| self.world.recent(format!("{name} since {gone:?}"), *gone, COOLS_FOR);
         if creates && self.gone.get(&name).is_some_and(warm) {
             self.world.strike(COOLING);
             let message = "You must wait 60 seconds after deleting a queue before you can create \

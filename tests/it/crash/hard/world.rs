@@ -125,6 +125,11 @@ impl World {
     pub fn first(&self, what: String) -> bool {
         self.facts().tried.insert(what)
     }
+
+    /// Whether that was so short a time ago, or what comes of it is tried for the first time.
+    pub fn recent(&self, what: String, then: Instant, time: Duration) -> bool {
+        self.first(what) || self.since(then) < time
+    }
 }
 
 /// What was remembered at a time.
