@@ -1,6 +1,7 @@
 """Kills an apply just after AWS carried out one of its writes, and looks what the next apply makes of it.
 
-    python3 benches/terraform/kill.py [--tool terraform|pipeline] [--every 2] [--only RunJobFlow] [--pipeline PROGRAM]
+    cargo build --release && python3 benches/terraform/kill.py [--tool terraform|pipeline]
+        [--every 2] [--only RunJobFlow] [--pipeline PROGRAM]
 
 Terraform is the one on the PATH; `terraform init` gets it its provider. Everything happens on a local AWS that the
 script starts for itself. A try: apply, killed with SIGKILL as a whole group of processes once AWS has carried out the
@@ -229,7 +230,7 @@ def family(scene, arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tool", choices=["terraform", "pipeline"], default="terraform")
-    parser.add_argument("--pipeline", default=str(HERE.parent.parent / "target" / "debug" / "pipeline"))
+    parser.add_argument("--pipeline", default=str(HERE.parent.parent / "target" / "release" / "pipeline"))
     parser.add_argument("--every", type=int, default=1, help="2: every second write")
     parser.add_argument("--only", help="writes of this name alone, as RunJobFlow")
     arguments = parser.parse_args()
