@@ -39,6 +39,7 @@ const LIMITS: &[Limit] = &[
         ],
         per_second: 4.0,
     },
+    Limit { service: "Kinesis", operations: &["UpdateShardCount"], per_second: 8.0 },
     Limit {
         service: "Firehose",
         operations: &[
@@ -50,6 +51,8 @@ const LIMITS: &[Limit] = &[
             "TagDeliveryStream",
             "UntagDeliveryStream",
             "ListTagsForDeliveryStream",
+            "StartDeliveryStreamEncryption",
+            "StopDeliveryStreamEncryption",
         ],
         per_second: 4.0,
     },
@@ -101,6 +104,12 @@ const LIMITS: &[Limit] = &[
         service: "AmazonSQS",
         operations: &["ListQueueTags", "TagQueue", "UntagQueue"],
         per_second: 4.0,
+    },
+    Limit { service: "sns", operations: &["ListSubscriptionsByTopic"], per_second: 24.0 },
+    Limit {
+        service: "sns",
+        operations: &["ListTagsForResource", "TagResource", "UntagResource"],
+        per_second: 8.0,
     },
     Limit { service: "iam", operations: &[], per_second: 15.0 },
     Limit { service: LAMBDA, operations: &[GET_FUNCTION], per_second: 80.0 },
@@ -315,6 +324,9 @@ mod tests {
         let _ = aws_sdk_cloudwatch::Client::new(&config).describe_alarms().send().await;
         let _ = aws_sdk_glue::Client::new(&config).get_databases().send().await;
         let _ = aws_sdk_sqs::Client::new(&config).list_queue_tags().queue_url("a").send().await;
+        let sns = aws_sdk_sns::Client::new(&config);
+        let _ = sns.list_tags_for_resource().resource_arn("a").send().await;
+        let _ = sns.list_subscriptions_by_topic().topic_arn("a").send().await;
         let _ = aws_sdk_iam::Client::new(&config).get_role().role_name("a").send().await;
         let lambda = aws_sdk_lambda::Client::new(&config);
         let _ = lambda.get_function().function_name("a").send().await;
