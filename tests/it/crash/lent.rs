@@ -3,7 +3,12 @@
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 use crate::e2e::machine::Machine;
+
+/// Connections of all scenes that play at once, with room to spare.
+const FILES: u64 = 10_000;
 
 static IDLE: Mutex<Vec<Machine>> = Mutex::new(Vec::new());
 
@@ -40,9 +45,20 @@ impl Lent {
         let idle = IDLE.lock().expect("nothing panics in here").pop();
         let start = || {
             let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+            open_files();
             Machine::start()
         };
         Self { machine: Some(idle.unwrap_or_else(start)), _stage: stage }
+    }
+}
+
+/// Many shells allow 1,024, and the scenes of two families hold more.
+fn open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_some_and(|now| now < wanted) {
+        limit.current = Some(wanted);
+        setrlimit(Resource::Nofile, limit).expect("a limit may rise as far as its hard one");
     }
 }
 
