@@ -36,6 +36,8 @@ pub enum Force {
 pub enum Event<'a> {
     Started(&'a Id),
     Submitting(&'a Id, &'a str),
+    /// It is submitted again after this time.
+    Refused(&'a Id, &'a Fault, Duration),
     /// Somebody else is submitting it to that cluster, or was about to and ended.
     Claimed(&'a Id, &'a str),
     Running(&'a Id, &'a Progress, Duration),

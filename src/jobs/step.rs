@@ -192,7 +192,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// `None`: the cluster is ending, so another one is needed.
+    /// `None`: it is not submitted there, and to be looked at again.
     async fn submit(
         &self,
         place: &Place,
@@ -206,16 +206,7 @@ impl Attempt<'_> {
             args: spark::submit(&self.input.conf, &script.to_string(), &self.input.args),
         };
         self.reporter.job(&Event::Submitting(self.id, &place.cluster));
-        let Mine { claim, etag } = mine;
-        match self.jobs.runner.submit(&place.cluster, &work).await {
-            Ok(()) => {}
-            Err(fault) if matches!(fault.class, Class::Lost | Class::Broken) => {}
-            Err(fault) => {
-                self.claims().give_back(claim, &etag).await;
-                let ends = fault.class == Class::Conflict;
-                return if ends { Ok(None) } else { Err(WhyFailed::Refused(fault).into()) };
-            }
-        }
+        let Some(claim) = self.send(place, &work, mine).await? else { return Ok(None) };
         let wait = (LISTED_WITHIN, Event::Submitting(self.id, &place.cluster));
         if let Some(step) = self.listed(place, name, &claim.before, wait).await? {
             return Ok(Some(step));
@@ -223,6 +214,36 @@ impl Attempt<'_> {
         let cluster = &place.cluster;
         let why = format!("`{name}` was submitted to {cluster} and is not listed there; run again");
         Err(WhyFailed::Cluster(why).into())
+    }
+
+    /// Sends it, unless the cluster is ending or somebody else has taken the claim. A call that was
+    /// throttled did nothing: it is sent again. The claim is made anew, since the step has its time
+    /// to be listed from then on.
+    async fn send(&self, place: &Place, work: &Work, mine: Mine) -> Result<Option<Claim>, Failure> {
+        let Mine { claim, mut etag } = mine;
+        let started = Instant::now();
+        for refusals in 1.. {
+            let fault = match self.jobs.runner.submit(&place.cluster, work).await {
+                Ok(()) => break,
+                Err(fault) if matches!(fault.class, Class::Lost | Class::Broken) => break,
+                Err(fault) => fault,
+            };
+            let again = match fault.class {
+                Class::Throttled => retry::after(fault.class, refusals, started.elapsed()),
+                _ => None,
+            };
+            let Some(wait) = again else {
+                self.claims().give_back(claim, &etag).await;
+                let ends = fault.class == Class::Conflict;
+                return if ends { Ok(None) } else { Err(WhyFailed::Refused(fault).into()) };
+            };
+            self.reporter.job(&Event::Refused(self.id, &fault, wait));
+            pause(wait).await;
+            let renewed = self.claims().take(&claim, Some(&etag)).await;
+            let Some(renewed) = renewed.map_err(WhyFailed::from)? else { return Ok(None) };
+            etag = renewed;
+        }
+        Ok(Some(claim))
     }
 
     /// The step as the cluster lists it: what was sent once is looked for, never sent again.

@@ -12,7 +12,7 @@ use crate::jobs::hours::{Hour, listed};
 use crate::jobs::run::{Event, Force, JobOutcome};
 use crate::plan::{Action, Step};
 
-use super::live::{Progress, claimed};
+use super::live::{Progress, claimed, refused};
 use super::style::Style;
 use super::{count, ending};
 
@@ -58,6 +58,7 @@ impl HourReporter for HoursProgress {
             }
             // Of hundreds of hours nobody reads it; failures name their logs.
             Event::Output(..) => {}
+            Event::Refused(_, fault, wait) => self.live.murmur(&row, &refused(fault, *wait)),
             Event::Claimed(_, cluster) => self.live.murmur(&row, &claimed(cluster)),
             Event::Blind(_, fault) => self.live.murmur(&row, &format!("cannot be seen: {fault}")),
             Event::Cancelling(_) => self.live.murmur(&row, "cancelling"),

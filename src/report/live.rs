@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use crate::apply::next::Call;
 use crate::apply::{self, Outcome};
 use crate::blueprint::Id;
-use crate::cloud::{Class, State};
+use crate::cloud::{Class, Fault, State};
 use crate::jobs::run::{self as jobs, JobOutcome};
 use crate::plan::{Action, Step};
 
@@ -133,10 +133,7 @@ impl apply::Reporter for Progress {
             Event::Calling(step, call) => self.update(step.id.as_str(), &doing(call)),
             Event::Waiting(step, why) => self.update(step.id.as_str(), &format!("waiting: {why}")),
             Event::Retrying(step, fault, wait) => {
-                let seconds = wait.as_secs();
-                let refused = if fault.class == Class::NotYet { "not yet" } else { "refused" };
-                let what = format!("{refused}, again in {seconds} s: {fault}");
-                self.update(step.id.as_str(), &what);
+                self.update(step.id.as_str(), &refused(fault, *wait));
             }
             Event::Finished(step, outcome) => match outcome {
                 Outcome::Done(_) => self.end(step.id.as_str(), &self.style.good(done(step))),
@@ -152,6 +149,12 @@ impl apply::Reporter for Progress {
             },
         }
     }
+}
+
+/// Why a call is made again, and when.
+pub fn refused(fault: &Fault, wait: Duration) -> String {
+    let refused = if fault.class == Class::NotYet { "not yet" } else { "refused" };
+    format!("{refused}, again in {} s: {fault}", wait.as_secs())
 }
 
 /// What a job waits for that somebody else submits.
@@ -176,6 +179,7 @@ impl jobs::JobReporter for Progress {
             Event::Output(id, line) => {
                 self.line(&format!("{} {line}", self.style.faint(&format!("{id} |"))));
             }
+            Event::Refused(id, fault, wait) => self.update(&row(id), &refused(fault, *wait)),
             Event::Claimed(id, cluster) => self.update(&row(id), &claimed(cluster)),
             Event::Blind(id, fault) => self.update(&row(id), &format!("cannot be seen: {fault}")),
             Event::Cancelling(id) => self.update(&row(id), "cancelling"),

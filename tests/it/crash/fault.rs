@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::http::Answer;
+use super::lent::Lent;
 use super::point::{Count, Point, points};
 use super::proxy::{Deed, Reply, Rule};
 use super::refusal::refusal;
-use super::stories::{APPLY, DESTROY, UPDATE};
+use super::scene::Scene;
+use super::stories::{APPLY, DESTROY, JOB, UPDATE};
 use super::story::Story;
 
 /// How many faults of a story CI tries.
@@ -50,6 +52,12 @@ struct Faulty {
     left: u32,
     count: Count,
     striking: u32,
+}
+
+impl Faulty {
+    fn new(point: Point, fault: Fault, times: u32) -> Self {
+        Self { point, fault, left: times, count: Count::default(), striking: 0 }
+    }
 }
 
 impl Rule for Faulty {
@@ -123,6 +131,25 @@ fn a_destroy_goes_on_after_every_fault_of_every_call() {
     everywhere(DESTROY);
 }
 
+#[test]
+fn a_job_goes_on_after_every_fault_of_every_call() {
+    everywhere(JOB);
+}
+
+/// AWS has done nothing then, and takes the same call a moment later.
+#[test]
+fn what_is_sent_once_is_sent_again_after_a_throttle() {
+    let machine = Lent::take();
+    for call in ["elasticmapreduce:RunJobFlow", "elasticmapreduce:AddJobFlowSteps"] {
+        let scene = Scene::in_mode(JOB.mode, &machine, (JOB.project)(&machine));
+        let point = Point { call: call.to_owned(), occurrence: 1 };
+        let run = scene.run(JOB.act, vec![Box::new(Faulty::new(point, Fault::Throttled, 2))]);
+        assert_eq!(run.ended.code, Some(0), "{}", run.ended);
+        let told = format!("refused, again in 1 s: {call}: ThrottlingException");
+        assert!(run.ended.err.contains(&told), "no `{told}`\n{}", run.ended);
+    }
+}
+
 pub fn everywhere(story: Story) {
     let (run, end) = story.reference();
     let all = points(&run.made).into_iter().flat_map(|point| {
@@ -131,13 +158,7 @@ pub fn everywhere(story: Story) {
     });
     let name = |(point, fault, times): &(Point, Fault, u32)| format!("{fault:?} {point} x{times}");
     story.family("faults", (all.collect(), SLICE), name, |scene, (point, fault, times)| {
-        let rule = Faulty {
-            point: point.clone(),
-            fault: *fault,
-            left: *times,
-            count: Count::default(),
-            striking: 0,
-        };
+        let rule = Faulty::new(point.clone(), *fault, *times);
         story.told(scene, vec![Box::new(rule)], end)
     });
 }
