@@ -20,13 +20,13 @@ use crate::lock::lease::Lease;
 use crate::plan::Choice;
 use crate::report::ending::{Next, Seen};
 use crate::report::live::Progress;
-use crate::report::{answer, ending, say, text};
+use crate::report::{ending, say, text};
 
 use super::account::Session;
 use super::args::{Apply, Args, Consent};
 use super::jobs::ended;
 use super::lock::{self, until};
-use super::outcome::{Error, Exit, file};
+use super::outcome::{Error, Exit, answer, file};
 use super::plan::{Planned, make};
 use super::saved::{Saved, steps};
 use super::signals::{NOTHING, Signals};
@@ -41,20 +41,21 @@ pub async fn run(command: &Apply, args: &Args) -> Result<Exit, Error> {
     let saved = Saved::read(path, &content).transpose()?;
     let (session, choice) = match &saved {
         Some(saved) => {
+            saved.suits(command)?;
             (Session::of(saved.blueprint.clone(), &command.account).await?, saved.choice.clone())
         }
         None => (Session::warned(&command.source, &command.account).await?, command.scope.choice()),
     };
     let planned = make(&session, &choice, args).await?;
     if let Some(saved) = &saved {
-        saved.check(&session, &planned)?;
+        saved.check(path, &session, &planned)?;
     }
     show(&session, &planned, args);
     if !planned.plan.refusals.is_empty() {
         return Ok(Exit::Failed);
     }
     if planned.plan.is_noop() && due(&session, &planned, command).is_empty() {
-        outputs(&session, planned.known());
+        outputs(&session, planned.known())?;
         return Ok(Exit::Done);
     }
     if saved.is_none() {
@@ -89,7 +90,7 @@ fn due(session: &Session, planned: &Planned, command: &Apply) -> BTreeSet<Id> {
 }
 
 fn not_agreed() -> Error {
-    Error::Moved("  it is not what you agreed to\n".into())
+    Error::Moved("  it is not what you agreed to\n".into(), None)
 }
 
 /// An apply that has been agreed to.
@@ -115,7 +116,7 @@ impl Work<'_> {
         };
         let due = due(self.session, &again, self.command);
         if again.plan.is_noop() && due.is_empty() {
-            outputs(self.session, again.known());
+            outputs(self.session, again.known())?;
             return Ok(Exit::Done);
         }
         if !again.plan.refusals.is_empty() {
@@ -135,7 +136,7 @@ impl Work<'_> {
         lock::take(lease, file, doing).await?;
         let again = make(self.session, self.choice, self.args).await?;
         if let Some(saved) = self.saved {
-            saved.check(self.session, &again)?;
+            saved.check(file, self.session, &again)?;
         } else if !same(&planned, &again) {
             let due = due(self.session, &again, self.command);
             say("others were at work since the plan was made; now it is this:");
@@ -165,9 +166,10 @@ impl Work<'_> {
             let jobs = jobs(session, &run, known.clone())?;
             let params = Params::new();
             let work = run_jobs(&jobs, &progress, due, &params, Force::No);
-            ended(work, stop, self.signals, style).await
+            let next = next(self.saved, &self.command.source.file);
+            ended(work, stop, self.signals, (Force::No, &next), style).await
         };
-        outputs(session, &known);
+        outputs(session, &known)?;
         Ok(exit)
     }
 
@@ -258,7 +260,7 @@ pub fn stopped(signals: &Signals) -> Exit {
 fn next(saved: Option<&Saved>, file: &Path) -> Next {
     match saved {
         None => Next::Same(same_again()),
-        Some(saved) => Next::Plan(saved.blueprint.planned_again(file)),
+        Some(saved) => Next::Plan(saved.planned_again(file)),
     }
 }
 
@@ -300,10 +302,11 @@ pub fn artifacts(session: &Session) -> Result<Artifacts, Error> {
 }
 
 /// The blueprint's outputs are the answer of an apply.
-fn outputs(session: &Session, known: &BTreeMap<Id, Outputs>) {
+fn outputs(session: &Session, known: &BTreeMap<Id, Outputs>) -> Result<(), Error> {
     for (name, value) in &session.desired.outputs {
-        answer(&format!("{name} = {}\n", fill(value, known)));
+        answer(&format!("{name} = {}\n", fill(value, known)))?;
     }
+    Ok(())
 }
 
 /// Asks on a terminal; elsewhere only `--yes` is a yes.

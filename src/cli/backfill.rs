@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::env;
 use std::io::{IsTerminal, stderr};
 use std::pin::pin;
 
@@ -23,7 +22,7 @@ use super::args::{Args, Run};
 use super::input::Input;
 use super::jobs::{chosen, ready};
 use super::outcome::{Error, Exit, file};
-use super::words::again;
+use super::words::{again, given};
 
 /// What the command line says of a backfill and of no single run.
 const OPTIONS: [&str; 3] = ["--from", "--to", "--parallelism"];
@@ -115,6 +114,6 @@ fn told(id: &Id, due: &[Hour], before: usize) -> String {
 
 /// The command that runs one hour again, as the user would type it.
 fn one_hour(hour: Hour) -> String {
-    let words = env::args().filter(|word| word != "--again");
+    let words = given().filter(|word| word != "--again");
     again(words, &OPTIONS, &format!("--param {HOUR}={hour}"))
 }

@@ -115,7 +115,7 @@ impl Work<'_> {
             say("others were at work since the plan was made; now it is this:");
             show(self.session, &again.plan, self.args);
             if !again.plan.is_noop() && !doing.consent.yes {
-                return Err(Error::Moved("  it is not what you agreed to\n".into()));
+                return Err(Error::Moved("  it is not what you agreed to\n".into(), None));
             }
         }
         busy(self.session, &again, self.command.cancel_jobs).await?;

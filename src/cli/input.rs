@@ -1,21 +1,19 @@
 //! A blueprint as the command line chooses it: its file, environment, variables, and region.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::blueprint::load::{Choice, Loaded, load};
-use crate::blueprint::peek::{has_environment, variables};
+use crate::blueprint::peek::{self, has_environment};
 use crate::kind::Kind;
 use crate::report::say;
 use crate::resources::KINDS;
 
 use super::args::Source;
 use super::outcome::{Error, file};
-use super::words::{quoted, with};
 
 /// Larger files are refused before they are read.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -33,31 +31,13 @@ pub struct Input {
 impl Input {
     pub fn read(source: &Source, region: Option<String>, local: bool) -> Result<Self, Error> {
         let text = read(&source.file)?;
-        let mut chosen = BTreeMap::new();
-        for path in &source.choice.var_files {
-            let found = variables(path, &read(path)?).map_err(Error::Blueprint)?;
-            chosen.extend(found);
-        }
+        let mut chosen = variables(&source.choice.var_files)?;
         chosen.extend(source.choice.vars.iter().cloned());
         let environment = match &source.choice.env {
             Some(environment) => Some(environment.clone()),
             None => (local && has_environment(&text, "local")).then(|| "local".to_owned()),
         };
         Ok(Self { file: source.file.clone(), text, environment, variables: chosen, region })
-    }
-
-    /// The command that makes the saved plan in `plan` anew. Values may be secret, so only the
-    /// names of variables are said.
-    pub fn planned_again(&self, plan: &Path) -> String {
-        let file = |path: &Path| quoted(&path.display().to_string());
-        let mut command = format!("pipeline plan {} --out {}", file(&self.file), file(plan));
-        if let Some(environment) = &self.environment {
-            command = format!("{command} --env {}", quoted(environment));
-        }
-        for name in self.variables.keys() {
-            command = format!("{command} --var {name}=...");
-        }
-        with(&command, env::args(), &["--profile", "--region", "--endpoint-url"], &["--local"])
     }
 
     /// The blueprint, read. Its account is not known offline.
@@ -70,6 +50,15 @@ impl Input {
         };
         load(&self.file, &self.text, &choice, &kinds()).map_err(Error::Blueprint)
     }
+}
+
+/// All that files of variables say; of two the later one counts.
+pub fn variables(files: &[PathBuf]) -> Result<BTreeMap<String, String>, Error> {
+    let mut all = BTreeMap::new();
+    for path in files {
+        all.extend(peek::variables(path, &read(path)?).map_err(Error::Blueprint)?);
+    }
+    Ok(all)
 }
 
 /// Tells what is not wrong and may not be meant.

@@ -13,6 +13,7 @@ use crate::jobs::run::{Force, JobOutcome, run as run_jobs};
 use crate::kind::Outputs;
 use crate::plan::known::planned;
 use crate::plan::{Choice, plan};
+use crate::report::ending::Next;
 use crate::report::live::Progress;
 use crate::report::style::Style;
 use crate::report::{ending, say, text};
@@ -23,6 +24,7 @@ use super::args::{Args, Backfill, Run};
 use super::backfill;
 use super::outcome::{Error, Exit};
 use super::signals::Signals;
+use super::words::same_again;
 
 pub async fn run(command: &Run, args: &Args) -> Result<Exit, Error> {
     if let Backfill { from: Some(from), to: Some(to), .. } = &command.backfill {
@@ -49,7 +51,8 @@ pub async fn run(command: &Run, args: &Args) -> Result<Exit, Error> {
     let signals = &session.signals;
     signals.begin();
     let work = run_jobs(&jobs, &progress, &chosen, &params, Force::Yes);
-    Ok(ended(work, signals.stop(), signals, style).await)
+    let next = Next::Same(same_again());
+    Ok(ended(work, signals.stop(), signals, (Force::Yes, &next), style).await)
 }
 
 /// What `${id.output}` stands for, once all that these jobs need is as the blueprint says.
@@ -127,13 +130,13 @@ pub async fn ended(
     work: impl Future<Output = BTreeMap<Id, JobOutcome>>,
     stop: impl Future<Output = ()>,
     signals: &Signals,
+    (force, next): (Force, &Next),
     style: Style,
 ) -> Exit {
     let outcomes = match select(pin!(work), pin!(stop)).await {
         Either::Left((outcomes, _)) => outcomes,
         Either::Right(_) => {
-            say("Stopped: a job that was submitted goes on where it runs, and the same command \
-                 finds it again");
+            say(&ending::left(force, next));
             return signals.got().unwrap_or(Exit::Interrupted);
         }
     };

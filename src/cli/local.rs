@@ -1,10 +1,10 @@
 //! `pipeline local`: the AWS on this machine.
 
 use crate::local::Local as Machine;
-use crate::report::{answer, say};
+use crate::report::say;
 
 use super::args::Local;
-use super::outcome::{Error, Exit};
+use super::outcome::{Error, Exit, answer};
 
 pub fn run(command: &Local) -> Result<Exit, Error> {
     let machine = Machine::of_user()?;
@@ -22,6 +22,6 @@ pub fn run(command: &Local) -> Result<Exit, Error> {
         }
         Local::Reset | Local::Stop => "no local AWS runs".to_owned(),
     };
-    answer(&format!("{text}\n"));
+    answer(&format!("{text}\n"))?;
     Ok(Exit::Done)
 }

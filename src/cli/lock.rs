@@ -19,7 +19,7 @@ use super::account::Session;
 use super::args::Doing;
 use super::outcome::{Error, Exit};
 use super::signals::Signals;
-use super::words::{again, quoted, with};
+use super::words::{again, given, quoted, with};
 
 /// The lease of this run; none of a blueprint that has no bucket for it.
 pub fn lease<'a>(session: &'a Session, command: &str) -> Option<Lease<'a>> {
@@ -83,12 +83,12 @@ pub async fn leave(
 
 /// The same command, waiting.
 fn longer() -> String {
-    again(env::args(), &["--lock-timeout"], "--lock-timeout 10m")
+    again(given(), &["--lock-timeout"], "--lock-timeout 10m")
 }
 
 fn unlock(file: &Path) -> String {
     let command = format!("pipeline unlock {}", quoted(&file.display().to_string()));
-    with(&command, env::args(), &CHOICES, &["--local"])
+    with(&command, given(), &CHOICES, &["--local"])
 }
 
 /// What another command of the same blueprint has to be given as well.

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use crate::cloud::{Object, Runner};
 use crate::jobs::run::text;
-use crate::report::{answer, say};
+use crate::report::say;
 
 use super::account::Session;
 use super::apply::artifacts;
 use super::args::{Args, Logs};
 use super::jobs::named;
-use super::outcome::{Error, Exit};
+use super::outcome::{Error, Exit, answer};
 
 pub async fn run(command: &Logs, _args: &Args) -> Result<Exit, Error> {
     let session = Session::open(&command.source, &command.account).await?;
@@ -31,7 +31,7 @@ pub async fn run(command: &Logs, _args: &Args) -> Result<Exit, Error> {
             continue;
         };
         match file {
-            "stdout.gz" => answer(&text(&content)),
+            "stdout.gz" => answer(&text(&content))?,
             _ => say(&text(&content)),
         }
     }

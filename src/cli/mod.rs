@@ -25,6 +25,8 @@ mod words;
 
 use clap::Parser;
 
+use crate::report::style::Style;
+
 use args::{Args, Command};
 pub use outcome::Exit;
 
@@ -32,7 +34,10 @@ pub use outcome::Exit;
 pub fn main() -> Exit {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return outcome::usage(&error),
+        Err(error) => {
+            return outcome::usage(&error)
+                .unwrap_or_else(|error| outcome::tell(&error, Style::Plain));
+        }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
@@ -61,8 +66,8 @@ async fn run(args: &Args) -> Result<Exit, outcome::Error> {
         Command::Logs(command) => logs::run(command, args).await,
         Command::Send(command) => send::run(command, args).await,
         Command::Redrive(command) => redrive::run(command, args).await,
-        Command::Schema => Ok(schema::schema()),
-        Command::Completions { shell } => Ok(schema::completions(*shell)),
+        Command::Schema => schema::schema(),
+        Command::Completions { shell } => schema::completions(*shell),
         Command::Man => schema::man(),
         Command::Local { command } => local::run(command),
     }

@@ -7,7 +7,7 @@ use crate::cloud::Fault;
 use crate::kind::Severity;
 use crate::local::Trouble;
 use crate::report::style::Style;
-use crate::report::{answer, count, ending, say};
+use crate::report::{self, count, ending, say};
 
 /// Exit codes, as `--help` tells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub enum Error {
         doing: String,
         error: std::io::Error,
     },
-    /// Live state is not what the saved plan saw.
-    Moved(String),
+    /// Live state is not what the plan saw; how, and the command that plans again.
+    Moved(String, Option<String>),
     /// Somebody else holds the lock, or has taken it from us.
     Locked(String),
     Other(String),
@@ -67,15 +67,19 @@ pub fn file(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Error {
     move |error| Error::File { doing, error }
 }
 
+/// The answer of a command, which is an error where it cannot be written.
+pub fn answer(text: &str) -> Result<(), Error> {
+    report::answer(text).map_err(file("write the answer"))
+}
+
 /// Help and versions are answers; everything else that clap says is an error.
-pub fn usage(error: &clap::Error) -> Exit {
+pub fn usage(error: &clap::Error) -> Result<Exit, Error> {
     if error.use_stderr() {
         say(&error.render().to_string());
-        Exit::Failed
-    } else {
-        answer(&error.render().to_string());
-        Exit::Done
+        return Ok(Exit::Failed);
     }
+    answer(&error.render().to_string())?;
+    Ok(Exit::Done)
 }
 
 pub fn tell(error: &Error, style: Style) -> Exit {
@@ -91,10 +95,11 @@ pub fn tell(error: &Error, style: Style) -> Exit {
             say(&format!("{word}: {wrong} in the blueprint"));
             return Exit::BadBlueprint;
         }
-        Error::Moved(why) => {
-            say(&format!(
-                "{word}: live state moved since the plan was made\n{why}  hint: plan again"
-            ));
+        Error::Moved(why, next) => {
+            say(&format!("{word}: live state moved since the plan was made\n{why}"));
+            say(&next
+                .as_ref()
+                .map_or("  hint: plan again".into(), |next| format!("  next: {next}")));
             return Exit::Moved;
         }
         Error::Locked(how) => {

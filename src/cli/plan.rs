@@ -5,17 +5,18 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::process;
 
 use crate::blueprint::Id;
 use crate::jobs::{Artifacts, Due, Records, due};
 use crate::kind::Outputs;
 use crate::plan::known::planned;
 use crate::plan::{Choice, Plan as Steps, Snapshot, plan};
-use crate::report::{Proposal, answer, json, markdown, text};
+use crate::report::{Proposal, json, markdown, text};
 
 use super::account::Session;
 use super::args::{Args, Format, Plan};
-use super::outcome::{Error, Exit, file};
+use super::outcome::{Error, Exit, answer, file};
 use super::saved::Saved;
 
 /// A plan with what it was made from.
@@ -37,7 +38,7 @@ pub async fn run(command: &Plan, args: &Args) -> Result<Exit, Error> {
         Format::Json => format!("{:#}\n", json::plan(&proposal)),
         Format::Markdown => markdown::plan(&proposal),
     };
-    answer(&shown);
+    answer(&shown)?;
     if let Some(path) = &command.out {
         let saved = Saved::new(&session, &planned, choice.clone())?;
         write(path, &saved.text()).map_err(file(format!("write {}", path.display())))?;
@@ -49,11 +50,19 @@ pub async fn run(command: &Plan, args: &Args) -> Result<Exit, Error> {
     Ok(if command.detailed_exitcode && changes { Exit::Changes } else { Exit::Done })
 }
 
-/// For the user alone: a saved plan holds the blueprint and its variables, secrets among them.
+/// For the user alone: a saved plan holds the blueprint and its variables, secrets among them. The
+/// file is as it was until all of the new one is there.
 fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::File::options();
-    let file = file.write(true).create(true).truncate(true).mode(0o600).open(path);
-    file?.write_all(text.as_bytes())
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return fs::write(path, text);
+    }
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut beside = path.clone().into_os_string();
+    beside.push(format!(".{}", process::id()));
+    let new = || fs::File::options().write(true).create_new(true).mode(0o600).open(&beside);
+    let written = new().and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = written.and_then(|()| fs::rename(&beside, &path));
+    written.inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
 /// Looks, and plans.
@@ -111,6 +120,10 @@ mod tests {
     fn a_saved_plan_is_for_the_user_alone() {
         let path = std::env::temp_dir().join(format!("pipeline-plan-{}", std::process::id()));
         write(&path, "{}").expect("there is room");
+        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("it is ours");
+        write(&path, "[]").expect("there is room");
         let mode = fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         fs::remove_file(path).expect("it is there");

@@ -11,14 +11,14 @@ use crate::cloud::{Cloud, Depth, Move, Queues};
 use crate::kind::{Live, Name};
 use crate::report::style::Style;
 use crate::report::traffic::{MoveProgress, depth, message};
-use crate::report::{answer, count, say};
+use crate::report::{count, say};
 use crate::traffic::redrive::{Halt, Queue, Route, redrive, route, running};
 
 use super::account::Session;
 use super::apply::confirm;
 use super::args::{Args, Redrive};
 use super::input::Input;
-use super::outcome::{Error, Exit};
+use super::outcome::{Error, Exit, answer};
 use super::standing::{named, standing};
 
 const KIND: &str = "sqs-queue";
@@ -48,7 +48,7 @@ pub async fn run(command: &Redrive, args: &Args) -> Result<Exit, Error> {
     if under_way {
         say("they are being moved already");
     } else if held.waiting == 0 {
-        answer(&format!("Nothing to move in `{}`\n", route.from));
+        answer(&format!("Nothing to move in `{}`\n", route.from))?;
         return Ok(Exit::Done);
     } else {
         confirm(&question(&route, held), &session, &command.consent)?;
@@ -81,7 +81,7 @@ async fn carry_out(
     match ended {
         Ok(Move { moved, .. }) => {
             let moved = count(moved, "message");
-            answer(&format!("Moved: {moved} {}; left there: {left}\n", way(route)));
+            answer(&format!("Moved: {moved} {}; left there: {left}\n", way(route)))?;
             Ok(Exit::Done)
         }
         Err(Halt::Refused(fault)) => Err(fault.into()),

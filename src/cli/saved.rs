@@ -15,9 +15,11 @@ use crate::plan::{Choice, Snapshot, Step};
 use crate::report::{json, sign};
 
 use super::account::Session;
-use super::input::Input;
+use super::args::Apply;
+use super::input::{Input, variables};
 use super::outcome::{Error, file};
 use super::plan::Planned;
+use super::words::{given, quoted, with};
 
 const FORMAT: &str = "pipeline-plan";
 
@@ -38,6 +40,13 @@ pub struct Saved {
 
 impl Saved {
     pub fn new(session: &Session, planned: &Planned, choice: Choice) -> Result<Self, Error> {
+        let blueprint = &session.input.file;
+        if blueprint.to_str().is_none() {
+            let name = blueprint.display();
+            return Err(Error::Other(format!(
+                "a saved plan names the blueprint, and {name} is not UTF-8"
+            )));
+        }
         Ok(Self {
             format: FORMAT.into(),
             version: json::VERSION,
@@ -65,8 +74,58 @@ impl Saved {
         Some(serde_json::from_value(saved).map_err(wrong))
     }
 
+    /// It is applied as it was made: refuses what would make another one of it.
+    pub fn suits(&self, command: &Apply) -> Result<(), Error> {
+        let (given, choice, made) = (&command.source.choice, command.scope.choice(), &self.choice);
+        let others = |from: BTreeMap<String, String>| {
+            from.iter().any(|(name, value)| self.blueprint.variables.get(name) != Some(value))
+        };
+        let region = match &command.account.region {
+            Some(region) => *region != self.blueprint.load(None)?.desired.region,
+            None => false,
+        };
+        let chosen = |now: &BTreeSet<Id>, then: &BTreeSet<Id>| !now.is_empty() && now != then;
+        let flags = [
+            ("--env", given.env.is_some() && given.env != self.blueprint.environment),
+            ("--var", others(given.vars.iter().cloned().collect())),
+            ("--var-file", others(variables(&given.var_files)?)),
+            ("--region", region),
+            ("--target", chosen(&choice.targets, &made.targets)),
+            ("--adopt", chosen(&choice.adopt, &made.adopt)),
+            ("--delete-data", choice.delete_data && !made.delete_data),
+        ];
+        let Some((flag, _)) = flags.into_iter().find(|(_, differs)| *differs) else {
+            return Ok(());
+        };
+        let plan = command.source.file.display();
+        Err(Error::Other(format!(
+            "{flag}: {plan} was made without it, or with another value\n  hint: leave it out, or \
+             make a plan with it"
+        )))
+    }
+
+    /// The command that makes the plan in a file anew. Values may be secret: of a variable only its
+    /// name is said, in a way that no shell takes for a value.
+    pub fn planned_again(&self, plan: &Path) -> String {
+        let Input { file, environment, variables, region, .. } = &self.blueprint;
+        let path = |path: &Path| quoted(&path.display().to_string());
+        let mut command = format!("pipeline plan {} --out {}", path(file), path(plan));
+        let mut say = |name: &str, value: &str| {
+            command = format!("{command} {name} {value}");
+        };
+        environment.iter().for_each(|it| say("--env", &quoted(it)));
+        variables.keys().for_each(|it| say("--var", &format!("{it}=<{it}>")));
+        region.iter().for_each(|it| say("--region", &quoted(it)));
+        self.choice.targets.iter().for_each(|it| say("--target", &quoted(it.as_str())));
+        self.choice.adopt.iter().for_each(|it| say("--adopt", &quoted(it.as_str())));
+        if self.choice.delete_data {
+            command.push_str(" --delete-data");
+        }
+        with(&command, given(), &["--profile", "--endpoint-url"], &["--local"])
+    }
+
     /// Refuses if anything that the plan rests on has moved.
-    pub fn check(&self, session: &Session, planned: &Planned) -> Result<(), Error> {
+    pub fn check(&self, path: &Path, session: &Session, planned: &Planned) -> Result<(), Error> {
         let now = &planned.snapshot;
         if self.snapshot.place.account != now.place.account {
             let (then, now) = (&self.snapshot.place.account, &now.place.account);
@@ -75,7 +134,12 @@ impl Saved {
             )));
         }
         let mut moved = String::new();
+        let todo = steps(planned);
         for (id, node) in &session.desired.nodes {
+            // What is started on demand and ends by itself matters where it is to be changed.
+            if node.on_demand && self.steps.get(id) == todo.get(id) {
+                continue;
+            }
             let then = self.snapshot.found.get(id).and_then(Option::as_ref);
             let now = now.found.get(id).and_then(Option::as_ref);
             let title = format!("  `{id}` ({} {})", node.kind.name(), node.identity);
@@ -104,11 +168,15 @@ impl Saved {
             let _ = writeln!(moved, "  job `{id}`: {what}");
         }
         // What is seen above explains what is planned otherwise; what is left are files.
-        let steps = if moved.is_empty() { steps(planned) } else { self.steps.clone() };
-        for id in apart(&self.steps, &steps) {
+        let todo = if moved.is_empty() { &todo } else { &self.steps };
+        for id in apart(&self.steps, todo) {
             let _ = writeln!(moved, "  `{id}`: a file beside the blueprint has changed");
         }
-        if moved.is_empty() { Ok(()) } else { Err(Error::Moved(moved)) }
+        if moved.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Moved(moved, Some(self.planned_again(path))))
+        }
     }
 }
 

@@ -1,23 +1,22 @@
 //! `pipeline send`: a file of records into a stream.
 
 use std::cell::RefCell;
-use std::env;
 use std::io::{IsTerminal, stderr};
 use std::pin::pin;
 
 use futures_util::future::{Either, select};
 
+use crate::report::say;
 use crate::report::traffic::SendProgress;
-use crate::report::{answer, say};
 use crate::traffic::records::{Flaw, Reading, Source};
 use crate::traffic::send::{Halt, Sending, Tally};
 
 use super::account::Session;
 use super::args::{Args, Send};
 use super::input::Input;
-use super::outcome::{Error, Exit, file};
+use super::outcome::{Error, Exit, answer, file};
 use super::standing::{named, standing};
-use super::words::again;
+use super::words::{again, given};
 
 const KIND: &str = "kinesis-stream";
 
@@ -52,7 +51,7 @@ pub async fn run(command: &Send, args: &Args) -> Result<Exit, Error> {
     let summary = progress.summary(&tally, command.key.as_deref());
     match ended {
         Some(Ok(())) => {
-            answer(&format!("Sent: {summary}\n"));
+            answer(&format!("Sent: {summary}\n"))?;
             Ok(Exit::Done)
         }
         Some(Err(halt)) => {
@@ -79,6 +78,6 @@ fn go_on(command: &Send, tally: &Tally, halt: Option<&Halt>) {
         _ if resume == command.from_line => return,
         _ => (resume, format!("all lines before {resume} are in the stream")),
     };
-    let command = again(env::args(), &["--from-line"], &format!("--from-line {line}"));
+    let command = again(given(), &["--from-line"], &format!("--from-line {line}"));
     say(&format!("  hint: go on with `{command}`, {why}"));
 }

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::process::exit;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::report::say;
 
@@ -16,6 +17,7 @@ use super::outcome::Exit;
 
 /// A run that is stopped has to end within five seconds, whatever it waits for.
 const ENDS_WITHIN: Duration = Duration::from_secs(4);
+const SAID_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a run says that was stopped so early.
 pub const NOTHING: &str = "Stopped before anything was changed; the same command begins again";
@@ -74,20 +76,31 @@ impl Ears {
         {
             let begun = begun(&self.begun);
             if !*begun {
-                say(NOTHING);
+                said(NOTHING);
                 exit(first as i32);
             }
-            say("stopping: nothing new is started");
         }
+        let end = Instant::now() + ENDS_WITHIN;
+        said("stopping: nothing new is started");
         let _ = self.tell.send(Some(first));
         tokio::select! {
             second = next(&mut heard) => exit(second as i32),
-            () = pause(ENDS_WITHIN) => {
-                say("stopped without an end; a lock that was held lapses within a minute");
+            () = sleep_until(end) => {
+                said("stopped without an end; a lock that was held lapses within a minute");
                 exit(first as i32)
             }
         }
     }
+}
+
+/// Says it while somebody listens: who reads may stand still, and the end is not to wait for that.
+fn said(line: &'static str) {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        say(line);
+        let _ = tell.send(());
+    });
+    let _ = told.recv_timeout(SAID_WITHIN);
 }
 
 type Heard = (Signal, Signal);
@@ -105,9 +118,4 @@ fn listen() -> io::Result<(Runtime, Heard)> {
     let heard = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     drop(within);
     Ok((runtime, heard))
-}
-
-#[expect(clippy::disallowed_methods, reason = "who stops is not waited for longer than this")]
-async fn pause(wait: Duration) {
-    tokio::time::sleep(wait).await;
 }

@@ -5,13 +5,13 @@ use std::fs;
 use crate::cloud::{Locks, Removal};
 use crate::lock::Lock;
 use crate::report::lock::held;
-use crate::report::{answer, say};
+use crate::report::say;
 
 use super::account::Session;
 use super::apply::confirm;
 use super::args::{Args, Unlock};
 use super::lock::home;
-use super::outcome::{Error, Exit, file};
+use super::outcome::{Error, Exit, answer, file};
 use super::saved::Saved;
 
 pub async fn run(command: &Unlock, _: &Args) -> Result<Exit, Error> {
@@ -25,7 +25,7 @@ pub async fn run(command: &Unlock, _: &Args) -> Result<Exit, Error> {
         Error::Other("the blueprint names no `artifacts` bucket, so it has no lock".into())
     })?;
     let Some(seen) = session.aws.look(&home.object).await? else {
-        answer("There is no lock\n");
+        answer("There is no lock\n")?;
         return Ok(Exit::Done);
     };
     say(&held(&Lock::read(&seen.content)));
@@ -38,7 +38,7 @@ pub async fn run(command: &Unlock, _: &Args) -> Result<Exit, Error> {
     session.signals.begin();
     match session.aws.remove(&home.object, &seen.etag).await? {
         Removal::Gone => {
-            answer("Unlocked\n");
+            answer("Unlocked\n")?;
             Ok(Exit::Done)
         }
         Removal::Raced => Err(Error::Locked(

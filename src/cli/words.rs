@@ -2,9 +2,14 @@
 
 use std::env;
 
+/// The words of this command; what is no text in them is said as well as it can be.
+pub fn given() -> impl Iterator<Item = String> {
+    env::args_os().map(|word| word.to_string_lossy().into_owned())
+}
+
 /// This command, to be given again.
 pub fn same_again() -> String {
-    again(env::args(), &[], "").trim_end().to_owned()
+    again(given(), &[], "").trim_end().to_owned()
 }
 
 /// The same command with some options, each with its value, left out and others at the end.

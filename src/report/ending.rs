@@ -7,7 +7,7 @@ use crate::apply::next::Stop;
 use crate::apply::{Outcome, Report};
 use crate::blueprint::{At, Desired, Id};
 use crate::cloud::{CREDENTIALS, Class, Fault};
-use crate::jobs::run::{Failure, JobOutcome, WhyFailed};
+use crate::jobs::run::{Failure, Force, JobOutcome, WhyFailed};
 use crate::observe::Unknown;
 use crate::plan::{Plan, Step};
 
@@ -89,6 +89,17 @@ pub fn unfinished(
 pub fn stopped_after(plan: &Plan, next: &Next) -> String {
     let (how, command) = onward(next, true);
     format!("Stopped: {} changed, 0 not reached; {how}\n  next: {command}", plan.changes().count())
+}
+
+/// Jobs were left where they run. Who forces a job runs it again once it has ended.
+pub fn left(force: Force, next: &Next) -> String {
+    let (who, command) = match next {
+        Next::Same(command) => ("the same command", command),
+        Next::Plan(command) => ("an apply of a new plan", command),
+    };
+    let meanwhile = if force == Force::Yes { "while it does, " } else { "" };
+    let stopped = "Stopped: a job that was submitted goes on where it runs";
+    format!("{stopped}; {meanwhile}{who} finds it again\n  next: {command}")
 }
 
 fn onward(next: &Next, interrupted: bool) -> (&'static str, &str) {
@@ -263,7 +274,7 @@ pub fn failed(id: &Id, failure: &Failure, style: Style) -> String {
     }
     if let WhyFailed::Refused(fault) = &failure.why {
         if let Some(step) = &failure.step {
-            let _ = write!(said, "\n  step {step} goes on; the same command finds it again");
+            let _ = write!(said, "\n  step {step} goes on, and is found again while it does");
         }
         if let Some(advice) = advice(fault) {
             let _ = write!(said, "\n  hint: {advice}");

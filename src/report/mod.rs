@@ -95,9 +95,12 @@ pub fn count(number: u64, word: &str) -> String {
 }
 
 /// The answer of a command. A reader that has gone away has had enough.
-pub fn answer(text: &str) {
+pub fn answer(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// What a command says beside its answer.

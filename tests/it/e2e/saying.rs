@@ -1,5 +1,9 @@
 //! What the program prints, for people and for other programs, and how it exits.
 
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -170,4 +174,34 @@ fn a_profile_that_is_named_counts_for_more_than_keys_in_the_environment() {
     let endpoint = project.machine.endpoint();
     let line = format!("plan blueprint.yaml --profile work --endpoint-url {endpoint}");
     run_with(&project, &line, &environment).code(0).answers(&["in account 123456789012,"]);
+}
+
+#[test]
+fn what_could_not_be_told_is_an_error() {
+    let project = Project::small("untold");
+    let mut command = project.command("plan blueprint.yaml --local --format markdown");
+    let full = File::options().write(true).open("/dev/full").expect("Linux has it");
+    let ended = command.stdout(full).spawn().and_then(Child::wait_with_output);
+    let ended = Ended::new("plan > /dev/full", ended.expect("the program runs")).code(1);
+    ended.says(&["error: cannot write the answer: No space left on device"]);
+}
+
+#[test]
+fn a_name_that_is_no_text_is_a_name_all_the_same() {
+    let project = Project::small("nameless");
+    let run = |line: &str| {
+        let mut words: Vec<_> = line.split(' ').map(OsString::from).collect();
+        words[1] = OsString::from_vec(b"shop\xff.yaml".to_vec());
+        let output = project.command("").args(words).output();
+        Ended::new(line, output.expect("the program runs"))
+    };
+    fs::rename(
+        project.path("blueprint.yaml"),
+        project.path("").join(OsStr::from_bytes(b"shop\xff.yaml")),
+    )
+    .expect("a name may be so");
+    run("plan FILE --local").code(0);
+    run("plan FILE --local --out plan.json").code(1).says(&["a saved plan names the blueprint"]);
+    run("apply FILE --local --yes --no-run").code(0);
+    run("destroy FILE --local --yes --delete-data").code(0).says(&["Destroyed: "]);
 }

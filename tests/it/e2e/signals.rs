@@ -1,6 +1,9 @@
 //! SIGINT and SIGTERM.
 
-use std::process::Command;
+use std::io::{PipeWriter, Write, pipe};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::machine::Machine;
@@ -56,11 +59,48 @@ fn a_signal_during_a_job_leaves_the_job_running_and_the_next_apply_follows_it() 
     let kill = Command::new("kill").arg("-INT").arg(child.id().to_string()).status();
     assert!(kill.expect("kill runs").success());
     Ended::new(line, child.wait_with_output().expect("it ends")).code(130).says(&[
-        "a job that was submitted goes on where it runs, and the same command finds it again",
+        "Stopped: a job that was submitted goes on where it runs; the same command finds it again",
+        "  next: pipeline apply blueprint.yaml --local --yes",
     ]);
     project.apply().code(0).says(&["say | still here", "succeeded: job `say`"]);
     assert_eq!(
         project.outside("answer([len(steps(c)) for c in clusters('NAME-spark')])"),
         serde_json::json!([1])
     );
+}
+
+/// Who reads what a run says may stand still, as a pager does.
+#[test]
+fn a_signal_ends_a_run_that_nobody_listens_to() {
+    let machine = Machine::start();
+    machine.outside("pace(8)");
+    let project = Project::on(&machine, "unheard", BLUEPRINT);
+    let other = Project::small_on(&machine, "unheard-too");
+    let start = |project: &Project<'_>, told: &PipeWriter| {
+        let mut command = project.command("apply blueprint.yaml --local --yes");
+        command.stdout(Stdio::null()).stderr(told.try_clone().expect("there is room"));
+        command.spawn().expect("the program runs")
+    };
+    let (_unread, told) = pipe().expect("there is room");
+    let at_work = start(&project, &told);
+    project.outside("wait(lambda: clusters('NAME-spark', ['STARTING', 'BOOTSTRAPPING']))");
+    fill(told.try_clone().expect("there is room"));
+    ends(at_work);
+    ends(start(&other, &told));
+}
+
+/// Until nothing more goes in.
+fn fill(mut pipe: PipeWriter) {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || while pipe.write_all(b" ").is_ok() && tell.send(()).is_ok() {});
+    while told.recv_timeout(Duration::from_secs(1)).is_ok() {}
+}
+
+fn ends(mut child: Child) {
+    let (tell, ended) = mpsc::channel();
+    let _ = ended.recv_timeout(Duration::from_secs(2));
+    let kill = Command::new("kill").arg("-TERM").arg(child.id().to_string()).status();
+    assert!(kill.expect("kill runs").success());
+    thread::spawn(move || tell.send(child.wait().expect("it can be waited for").code()));
+    assert_eq!(ended.recv_timeout(Duration::from_secs(5)), Ok(Some(143)));
 }
