@@ -34,8 +34,8 @@ const AGAIN: Duration = Duration::from_secs(20);
 /// Between two tries the SDK waits no longer than twenty seconds: what is not tried again by then
 /// was given up.
 const AGAIN_WITHIN: Duration = Duration::from_secs(21);
-/// A refusal is short, and its words come with it.
-const TOLD_WITHIN: Duration = Duration::from_secs(10);
+/// An answer that has begun is given up after this long, as is one that has not.
+pub(super) const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// What is waited for, by the SDK's name for each call.
 #[derive(Debug, Clone, Default)]
@@ -106,6 +106,14 @@ impl Calls {
         self.0.lock().expect("no holder of this lock panics")
     }
 
+    /// What is no call of AWS is waited for until this is dropped.
+    pub(super) fn waits_for(&self, name: &str) -> Try {
+        let tries = Tries { now: 1, most: 1 };
+        let (name, id, since) = (name.to_owned(), name.to_owned(), Instant::now());
+        self.lock().insert(id.clone(), Call { name, since, tries, trouble: None, sent: true });
+        Try { calls: self.clone(), id, tries }
+    }
+
     /// A try begins, unless the call was tried for long enough.
     fn begin(&self, request: &HttpRequest) -> Result<Try, ConnectorError> {
         let header = |name: &str| request.headers().get(name).unwrap_or_default().to_owned();
@@ -127,7 +135,7 @@ impl Calls {
 }
 
 /// A try that is under way; what is dropped before its end is waited for by nobody.
-struct Try {
+pub(super) struct Try {
     calls: Calls,
     id: String,
     tries: Tries,
@@ -226,9 +234,9 @@ impl HttpConnector for WatchedConnector {
         let (inner, calls) = (self.inner.clone(), self.calls.clone());
         HttpConnectorFuture::new(async move {
             let under_way = calls.begin(&request)?;
-            match inner.call(request).await {
-                Ok(mut answer) => {
-                    if let Some(why) = trouble(&mut answer).await {
+            match answered(&inner, request).await {
+                Ok(answer) => {
+                    if let Some(why) = trouble(&answer) {
                         under_way.failed(why, REFUSED_FOR);
                     }
                     Ok(answer)
@@ -246,21 +254,36 @@ impl HttpConnector for WatchedConnector {
     }
 }
 
-/// In AWS's words, what it is that passes by itself; the answer is left as it was.
-async fn trouble(answer: &mut HttpResponse) -> Option<String> {
+/// The whole answer: one that stands still has not come. Objects are read as they come, and watched
+/// by the SDK.
+async fn answered(
+    inner: &SharedHttpConnector,
+    request: HttpRequest,
+) -> Result<HttpResponse, ConnectorError> {
+    let object = request.uri().contains("x-id=GetObject");
+    let mut answer = inner.call(request).await?;
+    if object && answer.status().is_success() {
+        return Ok(answer);
+    }
+    let body = std::mem::replace(answer.body_mut(), SdkBody::empty());
+    let read = timeout(ATTEMPT, ByteStream::new(body).collect()).await;
+    let read = read.map_err(|late| ConnectorError::timeout(late.into()))?;
+    let read = read.map_err(|lost| ConnectorError::io(lost.into()))?;
+    *answer.body_mut() = SdkBody::from(read.into_bytes());
+    Ok(answer)
+}
+
+/// In AWS's words, what it is that passes by itself.
+fn trouble(answer: &HttpResponse) -> Option<String> {
     let status = answer.status().as_u16();
     if status < 400 {
         return None;
     }
-    let body = std::mem::replace(answer.body_mut(), SdkBody::empty());
-    let read = timeout(TOLD_WITHIN, ByteStream::new(body).collect()).await;
-    let bytes = read
-        .map_or_else(|_| Vec::new(), |read| read.map_or_else(|_| Vec::new(), |read| read.to_vec()));
-    let code = code(&bytes).unwrap_or_default();
-    *answer.body_mut() = SdkBody::from(bytes);
-    let passes = matches!(class(&code, status), Class::Throttled | Class::Broken);
-    let told = if code.is_empty() { format!("HTTP {status}") } else { code };
-    passes.then_some(told)
+    let body = answer.body().bytes().unwrap_or_default();
+    let code = code(body).unwrap_or_default();
+    let text = String::from_utf8_lossy(body);
+    let passes = matches!(class(&code, &text, status), Class::Throttled | Class::Broken);
+    passes.then(|| if code.is_empty() { format!("HTTP {status}") } else { code })
 }
 
 #[cfg(test)]

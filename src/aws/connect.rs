@@ -15,12 +15,13 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provi
 use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
+use tokio::time::timeout;
 
-use crate::cloud::{CREDENTIALS, Class, Fault};
+use crate::cloud::{CREDENTIALS, Class, Fault, NO_ANSWER};
 use crate::kind::place::partition;
 use crate::kind::{Owner, Place};
 
-use super::calls::{Calls, Watched};
+use super::calls::{ATTEMPT, Calls, Watched};
 use super::fault::chain;
 use super::pace::Paced;
 use super::{Aws, During};
@@ -35,9 +36,8 @@ pub struct Target {
     pub credentials: Option<SharedCredentialsProvider>,
 }
 
-/// One call that does not answer is given up and sent again after this long; see `calls` for how
-/// often.
-const ATTEMPT: Duration = Duration::from_secs(30);
+/// Who gives credentials may have to ask a person for a code.
+const CREDENTIALS_WITHIN: Duration = Duration::from_secs(120);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Reads and idempotent writes: throttling and lost connections pass within these attempts.
 const ATTEMPTS: u32 = 8;
@@ -47,8 +47,8 @@ const FIRST_ATTEMPTS: u32 = 4;
 impl Aws {
     /// Whoever has `calls` can tell what is waited for.
     pub async fn connect(target: &Target, owner: Owner, calls: Calls) -> Result<Self, Fault> {
-        let config = config(target, calls).await?;
-        let account = account(&config, target.profile.as_deref()).await?;
+        let config = config(target, calls.clone()).await?;
+        let account = account(&config, target.profile.as_deref(), &calls).await?;
         let region = target.region.clone();
         let place = Place { partition: partition(&region).to_owned(), account, region, owner };
         Ok(Self::new(config, place))
@@ -122,12 +122,20 @@ fn http_client(calls: Calls) -> Result<SharedHttpClient, Fault> {
 }
 
 /// Credentials that know their account save a call.
-async fn account(config: &SdkConfig, profile: Option<&str>) -> Result<String, Fault> {
+async fn account(
+    config: &SdkConfig,
+    profile: Option<&str>,
+    calls: &Calls,
+) -> Result<String, Fault> {
     let operation = "sts:GetCallerIdentity";
     let from = profile.map_or_else(String::new, |name| format!("profile `{name}` gives none: "));
     let none = |why: String| Fault::new(Class::Denied, CREDENTIALS, format!("{from}{why}"));
     let provider = config.credentials_provider().ok_or_else(|| none("none found".into()))?;
-    let credentials = provider.provide_credentials().await.map_err(|e| none(chain(&e)))?;
+    let waiting = calls.waits_for(CREDENTIALS);
+    let given = timeout(CREDENTIALS_WITHIN, provider.provide_credentials()).await;
+    drop(waiting);
+    let late = |_| none(format!("{NO_ANSWER} for {} s", CREDENTIALS_WITHIN.as_secs()));
+    let credentials = given.map_err(late)?.map_err(|e| none(chain(&e)))?;
     if let Some(id) = credentials.account_id() {
         return Ok(id.as_str().to_owned());
     }
@@ -139,4 +147,34 @@ async fn account(config: &SdkConfig, profile: Option<&str>) -> Result<String, Fa
         .account()
         .ok_or_else(|| Fault::new(Class::Broken, operation, "no account in the answer"));
     Ok(account?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::pending;
+    use std::pin::pin;
+
+    use aws_credential_types::credential_fn::provide_credentials_fn;
+    use futures_util::future::{Either, select};
+
+    use super::*;
+
+    /// As from a program that waits for something itself.
+    #[tokio::test(start_paused = true)]
+    async fn credentials_that_do_not_come_are_told_and_given_up() {
+        let never = SharedCredentialsProvider::new(provide_credentials_fn(pending));
+        let config = SdkConfig::builder().credentials_provider(never).build();
+        let (calls, told) = (Calls::default(), RefCell::new(Vec::new()));
+        let tell = |waited: &[_]| told.borrow_mut().extend_from_slice(waited);
+        let watch = pin!(calls.clone().watch(tell));
+        let Either::Right((account, _)) = select(watch, pin!(account(&config, None, &calls))).await
+        else {
+            panic!("the watch has no end")
+        };
+        let fault = account.expect_err("there are no credentials");
+        assert_eq!(fault.to_string(), "credentials: no answer for 120 s");
+        let first = told.borrow()[0].clone();
+        assert_eq!((first.name.as_str(), first.trouble), (CREDENTIALS, None));
+    }
 }

@@ -61,7 +61,7 @@ where
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             Class::Lost
         }
-        _ => class(code.as_deref().unwrap_or_default(), status.unwrap_or_default()),
+        _ => class(code.as_deref().unwrap_or_default(), &message, status.unwrap_or_default()),
     };
     Fault { class, operation, code, message, request_id }
 }
@@ -90,8 +90,8 @@ fn not_found(status: Option<u16>) -> Option<String> {
     }
 }
 
-/// `LimitExceededException` is not among them, though the SDK tries it again: it is a quota. Kinds
-/// know where it passes.
+/// `LimitExceededException` is not among them, though the SDK tries it again: it is a quota, unless
+/// it says that it is a rate. Kinds know where else it passes.
 const THROTTLED: [&str; 12] = [
     "Throttling",
     "ThrottlingException",
@@ -109,13 +109,14 @@ const THROTTLED: [&str; 12] = [
 /// AWS's own trouble, whatever the status says.
 const BROKEN: [&str; 3] =
     ["RequestTimeout", "RequestTimeoutException", "OperationTimeoutException"];
-const DENIED: [&str; 12] = [
+const DENIED: [&str; 13] = [
     "AccessDenied",
     "AccessDeniedException",
     "UnauthorizedOperation",
     "AuthorizationError",
     "ExpiredToken",
     "ExpiredTokenException",
+    "RequestExpired",
     "InvalidClientTokenId",
     "UnrecognizedClientException",
     "SignatureDoesNotMatch",
@@ -145,8 +146,10 @@ pub(super) fn code(body: &[u8]) -> Option<String> {
     word.rsplit('#').next().map(str::to_owned)
 }
 
-pub(super) fn class(code: &str, status: u16) -> Class {
+/// By the code, and by what the message says where the code says too little.
+pub(super) fn class(code: &str, message: &str, status: u16) -> Class {
     match code {
+        "LimitExceededException" if message.contains("Rate exceeded") => Class::Throttled,
         code if THROTTLED.contains(&code) => Class::Throttled,
         code if DENIED.contains(&code) => Class::Denied,
         code if CONFLICT.contains(&code) => Class::Conflict,
@@ -294,15 +297,18 @@ mod tests {
 
     #[test]
     fn a_code_says_more_than_a_status() {
-        for (code, status, expected) in [
-            ("RequestTimeout", 400, Class::Broken),
-            ("OperationTimeoutException", 400, Class::Broken),
-            ("TooManyRequestsException", 400, Class::Throttled),
-            ("ResourceInUseException", 400, Class::Conflict),
-            ("InternalFailure", 500, Class::Broken),
-            ("LimitExceeded", 409, Class::Invalid),
+        for (code, message, status, expected) in [
+            ("RequestTimeout", "", 400, Class::Broken),
+            ("OperationTimeoutException", "", 400, Class::Broken),
+            ("TooManyRequestsException", "", 400, Class::Throttled),
+            ("ResourceInUseException", "", 400, Class::Conflict),
+            ("InternalFailure", "", 500, Class::Broken),
+            ("LimitExceeded", "", 409, Class::Invalid),
+            ("LimitExceededException", "would exceed the shard limit", 400, Class::Invalid),
+            ("LimitExceededException", "Rate exceeded for stream", 400, Class::Throttled),
+            ("RequestExpired", "", 400, Class::Denied),
         ] {
-            assert_eq!(class(code, status), expected, "{code}");
+            assert_eq!(class(code, message, status), expected, "{code} {message}");
         }
     }
 }

@@ -35,13 +35,15 @@ struct Trial {
 #[derive(Debug, Clone, Copy)]
 enum Evil {
     Hangs,
+    /// Within its answer.
+    Stalls,
     /// And so does every call after it.
     Dies,
     Refuses(u16, &'static str),
     Babbles,
 }
 
-static TRIALS: [Trial; 10] = [
+static TRIALS: [Trial; 11] = [
     Trial {
         call: "sts:GetCallerIdentity",
         evil: Evil::Hangs,
@@ -62,6 +64,17 @@ static TRIALS: [Trial; 10] = [
             "waiting for AWS: kinesis:DescribeStreamSummary: no answer for 3",
             "error: `events` cannot be looked up: kinesis:DescribeStreamSummary: ",
             "--> blueprint.yaml:6:3",
+            "hint: AWS could not be reached",
+        ],
+    },
+    Trial {
+        call: "kinesis:DescribeStreamSummary",
+        evil: Evil::Stalls,
+        code: 1,
+        says: &[
+            "waiting for AWS: kinesis:DescribeStreamSummary: no answer for 1",
+            "error: `events` cannot be looked up: kinesis:DescribeStreamSummary: ",
+            "given up after 6",
             "hint: AWS could not be reached",
         ],
     },
@@ -172,7 +185,7 @@ fn a_saved_plan_that_was_done_in_part_gives_way_to_a_new_one() {
         &[
             "`lake` (s3-bucket crash-000000000000): it exists now",
             "`told` (sns-topic crash): it exists now",
-            "hint: plan again",
+            "  next: pipeline plan blueprint.yaml --out plan.json --endpoint-url http://127.0.0.1:",
         ],
     );
     told(&scene.undisturbed("plan blueprint.yaml --out plan.json"), 0, &[]);
@@ -228,11 +241,13 @@ impl Rule for Endless {
             Evil::Refuses(status, code) => {
                 Deed::Answer(refusal(call, status, code, "imposed by the test"))
             }
-            Evil::Babbles => Deed::Answer(Answer {
-                status: 200,
-                headers: vec![("content-type".into(), "text/html".into())],
-                body: b"<html>\x00\xff{".to_vec(),
-            }),
+            Evil::Babbles => Deed::Answer(answer("text/html", b"<html>\x00\xff{")),
+            Evil::Stalls => Deed::Begin(answer("application/x-amz-json-1.1", b"{")),
         }
     }
+}
+
+fn answer(kind: &str, body: &[u8]) -> Answer {
+    let headers = vec![("content-type".into(), kind.into())];
+    Answer { status: 200, headers, body: body.to_vec() }
 }

@@ -57,6 +57,14 @@ pub fn write_answer(mut to: &TcpStream, method: &str, answer: &Answer) -> io::Re
     to.write_all(&bytes)
 }
 
+/// An answer that is said to be longer.
+pub fn write_beginning(mut to: &TcpStream, answer: &Answer) -> io::Result<()> {
+    let mut head = format!("HTTP/1.1 {} .\r\n", answer.status);
+    put_headers(&mut head, &answer.headers);
+    head.push_str(&format!("content-length: {}\r\n\r\n", answer.body.len() + 1));
+    to.write_all(&[head.as_bytes(), &answer.body].concat())
+}
+
 /// The local AWS closes a connection that nobody used for 75 s: well before that it is left.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 

@@ -24,6 +24,8 @@ pub enum Deed {
     Close,
     /// It is answered without AWS.
     Answer(Answer),
+    /// The same, but the end of the answer never comes.
+    Begin(Answer),
     /// It is forwarded later.
     Delay(Duration),
     /// It is forwarded once this is open.
@@ -34,6 +36,13 @@ pub enum Deed {
     Signal(&'static str),
     /// The program is sent this signal, and the call is never answered.
     SignalAndHang(&'static str),
+}
+
+/// How much the program hears.
+enum Told {
+    All(Answer),
+    Beginning(Answer),
+    Nothing,
 }
 
 /// What becomes of an answer.
@@ -195,53 +204,55 @@ impl Shared {
         let mut from = BufReader::new(&stream);
         while let Ok(Some(request)) = http::read_request(&mut from) {
             let method = request.method.clone();
-            let Some(answer) = self.answer(Call::new(request)) else {
-                let _ = stream.shutdown(Shutdown::Both);
-                return;
+            let written = match self.answer(Call::new(request)) {
+                Told::All(answer) => http::write_answer(&stream, &method, &answer),
+                Told::Beginning(answer) => http::write_beginning(&stream, &answer),
+                Told::Nothing => stream.shutdown(Shutdown::Both),
             };
-            if http::write_answer(&stream, &method, &answer).is_err() {
+            if written.is_err() {
                 return;
             }
         }
     }
 
-    fn answer(&self, call: Call) -> Option<Answer> {
+    fn answer(&self, call: Call) -> Told {
         let (number, deed) = self.arrived(&call);
         match deed {
             Deed::Forward => {}
             Deed::Kill => {
                 self.signal("-KILL");
-                return None;
+                return Told::Nothing;
             }
-            Deed::Close => return None,
+            Deed::Close => return Told::Nothing,
             Deed::Answer(answer) => {
                 self.told(number, &answer);
-                return Some(answer);
+                return Told::All(answer);
             }
+            Deed::Begin(answer) => return Told::Beginning(answer),
             Deed::Delay(time) => self.hold(Some(time)),
             Deed::WaitAt(gate) => drop(gate.lock()),
             Deed::Hang => {
                 self.hold(None);
-                return None;
+                return Told::Nothing;
             }
             Deed::Signal(name) => self.signal(name),
             Deed::SignalAndHang(name) => {
                 self.signal(name);
                 self.hold(None);
-                return None;
+                return Told::Nothing;
             }
         }
-        let mut answer = self.forward(&call).ok()?;
+        let Ok(mut answer) = self.forward(&call) else { return Told::Nothing };
         match self.answered(&call, &mut answer) {
             Reply::Send => {
                 self.told(number, &answer);
-                Some(answer)
+                Told::All(answer)
             }
             Reply::Kill => {
                 self.signal("-KILL");
-                None
+                Told::Nothing
             }
-            Reply::Close => None,
+            Reply::Close => Told::Nothing,
         }
     }
 
@@ -279,9 +290,10 @@ impl Shared {
     fn forward(&self, call: &Call) -> io::Result<Answer> {
         match &self.next {
             Next::Aws(lines) => lines.exchange(&call.request),
-            Next::Proxy(next) => {
-                next.answer(call.clone()).ok_or_else(|| io::ErrorKind::ConnectionReset.into())
-            }
+            Next::Proxy(next) => match next.answer(call.clone()) {
+                Told::All(answer) => Ok(answer),
+                Told::Beginning(_) | Told::Nothing => Err(io::ErrorKind::ConnectionReset.into()),
+            },
         }
     }
 
