@@ -124,7 +124,7 @@ impl Resource for EmrSecurityConfiguration {
     }
 
     async fn observe(aws: &Aws, identity: &Name) -> Result<Option<Live<Self>>, Fault> {
-        let operation = "emr:DescribeSecurityConfiguration";
+        let operation = "elasticmapreduce:DescribeSecurityConfiguration";
         let real = real_name(identity, &aws.place.owner);
         let call = aws.client::<Client>().describe_security_configuration().name(real);
         let answer = match call.send().await.during(operation) {
@@ -140,7 +140,7 @@ impl Resource for EmrSecurityConfiguration {
         let real = real_name(&self.name, &aws.place.owner);
         let call = aws.client::<Client>().create_security_configuration().name(real);
         let call = call.security_configuration(self.configuration.0.to_string());
-        match call.send().await.during("emr:CreateSecurityConfiguration") {
+        match call.send().await.during("elasticmapreduce:CreateSecurityConfiguration") {
             Err(fault) if !fault.says("InvalidRequestException", "already exists") => Err(fault),
             _ => Ok(()),
         }
@@ -154,7 +154,7 @@ impl Resource for EmrSecurityConfiguration {
     async fn delete(aws: &Aws, identity: &Name, _live: &Live<Self>) -> Result<(), Fault> {
         let real = real_name(identity, &aws.place.owner);
         let call = aws.client::<Client>().delete_security_configuration().name(real);
-        match call.send().await.during("emr:DeleteSecurityConfiguration") {
+        match call.send().await.during("elasticmapreduce:DeleteSecurityConfiguration") {
             Err(fault) if !missing(&fault) => Err(fault),
             _ => Ok(()),
         }
@@ -163,7 +163,7 @@ impl Resource for EmrSecurityConfiguration {
     async fn owned(aws: &Aws) -> Result<Vec<Owned>, Fault> {
         let pages = aws.client::<Client>().list_security_configurations().into_paginator();
         let found: Result<Vec<_>, _> = pages.items().send().try_collect().await;
-        let found = found.during("emr:ListSecurityConfigurations")?;
+        let found = found.during("elasticmapreduce:ListSecurityConfigurations")?;
         let names = found.iter().filter_map(|summary| summary.name());
         let ours = names.filter_map(|real| blueprint_name(real, &aws.place.owner));
         Ok(ours

@@ -50,7 +50,7 @@ pub async fn update(
 /// Marks the cluster, so that its name is its successor's; its twins first, which would take its
 /// place otherwise.
 pub async fn retire(aws: &Aws, live: &Live<EmrCluster>) -> Result<(), Fault> {
-    unprotected(live, "emr:AddTags")?;
+    unprotected(live, "elasticmapreduce:AddTags")?;
     let (api, id) = (aws.client::<Client>(), id(live)?);
     for twin in Twin::noted(&live.outputs) {
         match mark(&api, twin.identity.as_str()).await {
@@ -65,12 +65,12 @@ pub async fn retire(aws: &Aws, live: &Live<EmrCluster>) -> Result<(), Fault> {
 async fn mark(api: &Client, id: &str) -> Result<(), Fault> {
     let tag = Tag::builder().key(RETIRED_TAG).value("true").build();
     let call = api.add_tags().resource_id(id).tags(tag);
-    call.send().await.during("emr:AddTags").map_err(later)?;
+    call.send().await.during("elasticmapreduce:AddTags").map_err(later)?;
     Ok(())
 }
 
 pub async fn delete(aws: &Aws, live: &Live<EmrCluster>) -> Result<(), Fault> {
-    let operation = "emr:TerminateJobFlows";
+    let operation = "elasticmapreduce:TerminateJobFlows";
     unprotected(live, operation)?;
     let call = aws.client::<Client>().terminate_job_flows().job_flow_ids(id(live)?);
     match call.send().await.during(operation) {
@@ -164,11 +164,11 @@ impl Change<'_> {
         let gone: Vec<_> = gone.filter(|key| !desired.tags.contains_key(*key)).cloned().collect();
         if !gone.is_empty() {
             let call = api.remove_tags().resource_id(*id).set_tag_keys(Some(gone));
-            call.send().await.during("emr:RemoveTags").map_err(later)?;
+            call.send().await.during("elasticmapreduce:RemoveTags").map_err(later)?;
         }
         if desired.tags.iter().any(|(key, value)| live.spec.tags.get(key) != Some(value)) {
             let call = api.add_tags().resource_id(*id).set_tags(Some(tags(&desired.tags)));
-            call.send().await.during("emr:AddTags").map_err(later)?;
+            call.send().await.during("elasticmapreduce:AddTags").map_err(later)?;
         }
         Ok(())
     }
@@ -179,25 +179,25 @@ impl Change<'_> {
             let on = desired.termination_protection;
             let call = api.set_termination_protection().job_flow_ids(*id);
             let call = call.termination_protected(on).send();
-            call.await.during("emr:SetTerminationProtection").map_err(later)?;
+            call.await.during("elasticmapreduce:SetTerminationProtection").map_err(later)?;
         }
         if diff.touches("terminate_after_steps") {
             let call = api.set_keep_job_flow_alive_when_no_steps().job_flow_ids(*id);
             let call =
                 call.keep_job_flow_alive_when_no_steps(!desired.terminate_after_steps).send();
-            call.await.during("emr:SetKeepJobFlowAliveWhenNoSteps").map_err(later)?;
+            call.await.during("elasticmapreduce:SetKeepJobFlowAliveWhenNoSteps").map_err(later)?;
         }
         if let Some(on) = desired.unhealthy_node_replacement
             && diff.touches("unhealthy_node_replacement")
         {
             let call = api.set_unhealthy_node_replacement().job_flow_ids(*id);
             let call = call.unhealthy_node_replacement(on).send();
-            call.await.during("emr:SetUnhealthyNodeReplacement").map_err(later)?;
+            call.await.during("elasticmapreduce:SetUnhealthyNodeReplacement").map_err(later)?;
         }
         if diff.touches("step_concurrency") {
             let level = signed(desired.step_concurrency);
             let call = api.modify_cluster().cluster_id(*id).step_concurrency_level(level);
-            call.send().await.during("emr:ModifyCluster").map_err(later)?;
+            call.send().await.during("elasticmapreduce:ModifyCluster").map_err(later)?;
         }
         Ok(())
     }
@@ -208,20 +208,20 @@ impl Change<'_> {
             if let Some(policy) = idle(desired.idle_timeout) {
                 let call = api.put_auto_termination_policy().cluster_id(*id);
                 let call = call.auto_termination_policy(policy).send();
-                call.await.during("emr:PutAutoTerminationPolicy").map_err(later)?;
+                call.await.during("elasticmapreduce:PutAutoTerminationPolicy").map_err(later)?;
             } else {
                 let call = api.remove_auto_termination_policy().cluster_id(*id).send();
-                call.await.during("emr:RemoveAutoTerminationPolicy").map_err(later)?;
+                call.await.during("elasticmapreduce:RemoveAutoTerminationPolicy").map_err(later)?;
             }
         }
         if diff.touches("managed_scaling") {
             if let Some(policy) = scaling(&desired.managed_scaling) {
                 let call = api.put_managed_scaling_policy().cluster_id(*id);
                 let call = call.managed_scaling_policy(policy).send();
-                call.await.during("emr:PutManagedScalingPolicy").map_err(later)?;
+                call.await.during("elasticmapreduce:PutManagedScalingPolicy").map_err(later)?;
             } else {
                 let call = api.remove_managed_scaling_policy().cluster_id(*id).send();
-                call.await.during("emr:RemoveManagedScalingPolicy").map_err(later)?;
+                call.await.during("elasticmapreduce:RemoveManagedScalingPolicy").map_err(later)?;
             }
         }
         Ok(())
@@ -243,13 +243,13 @@ impl Change<'_> {
         if !sizes.is_empty() {
             let call = api.modify_instance_groups().cluster_id(*id);
             let call = call.set_instance_groups(Some(sizes)).send();
-            call.await.during("emr:ModifyInstanceGroups").map_err(later)?;
+            call.await.during("elasticmapreduce:ModifyInstanceGroups").map_err(later)?;
         }
         let add: Vec<_> = add.iter().map(|name| task_config(name, &desired.task[name])).collect();
         if !add.is_empty() {
             let call = api.add_instance_groups().job_flow_id(*id).set_instance_groups(Some(add));
             let call = call.customize().config_override(once()).send();
-            call.await.during("emr:AddInstanceGroups").map_err(later)?;
+            call.await.during("elasticmapreduce:AddInstanceGroups").map_err(later)?;
         }
         Ok(())
     }
@@ -265,13 +265,13 @@ impl Change<'_> {
             let config = fleet_config(role, InstanceFleetType::Task, &want);
             let call = api.add_instance_fleet().cluster_id(*id).instance_fleet(config);
             let call = call.customize().config_override(once()).send();
-            call.await.during("emr:AddInstanceFleet").map_err(later)?;
+            call.await.during("elasticmapreduce:AddInstanceFleet").map_err(later)?;
             return Ok(());
         };
         let config =
             modified(fleet, &want, &have, &|field| diff.touches(&format!("fleets.{role}.{field}")));
         let call = api.modify_instance_fleet().cluster_id(*id).instance_fleet(config);
-        call.send().await.during("emr:ModifyInstanceFleet").map_err(later)?;
+        call.send().await.during("elasticmapreduce:ModifyInstanceFleet").map_err(later)?;
         Ok(())
     }
 }

@@ -88,12 +88,17 @@ async fn list(api: &Client, listing: Listing) -> Listed {
     let call = api.list_clusters().set_cluster_states(Some(states));
     let call = call.set_created_after(after.map(DateTime::from));
     let pages = call.into_paginator().items();
-    pages.send().try_collect().await.during("emr:ListClusters")
+    pages.send().try_collect().await.during("elasticmapreduce:ListClusters")
 }
 
 /// `Ok(None)`: EMR no longer knows the id.
 pub async fn describe(api: &Client, id: &str) -> Result<Option<Cluster>, Fault> {
-    let answer = api.describe_cluster().cluster_id(id).send().await.during("emr:DescribeCluster");
+    let answer = api
+        .describe_cluster()
+        .cluster_id(id)
+        .send()
+        .await
+        .during("elasticmapreduce:DescribeCluster");
     match answer {
         Ok(found) => Ok(found.cluster),
         Err(fault) if unknown_id(&fault) => Ok(None),
@@ -275,7 +280,7 @@ async fn unfinished(api: &Client, id: &str) -> Result<usize, Fault> {
         .step_states(StepState::Pending)
         .step_states(StepState::Running)
         .step_states(StepState::CancelPending);
-    let answer = call.send().await.during("emr:ListSteps")?;
+    let answer = call.send().await.during("elasticmapreduce:ListSteps")?;
     Ok(answer.steps().len())
 }
 

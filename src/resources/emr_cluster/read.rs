@@ -42,12 +42,12 @@ pub async fn details(api: &Client, cluster: &Cluster) -> Result<Details, Fault> 
         api.get_auto_termination_policy().cluster_id(id).send(),
     );
     let (groups, fleets) = nodes?;
-    let scaling = unless_unavailable(scaling.during("emr:GetManagedScalingPolicy"))?;
-    let idle = unless_unavailable(idle.during("emr:GetAutoTerminationPolicy"))?;
+    let scaling = unless_unavailable(scaling.during("elasticmapreduce:GetManagedScalingPolicy"))?;
+    let idle = unless_unavailable(idle.during("elasticmapreduce:GetAutoTerminationPolicy"))?;
     Ok(Details {
         groups,
         fleets,
-        bootstrap: bootstrap.during("emr:ListBootstrapActions")?,
+        bootstrap: bootstrap.during("elasticmapreduce:ListBootstrapActions")?,
         scaling: scaling.and_then(|answer| answer.managed_scaling_policy),
         idle: idle.and_then(|answer| answer.auto_termination_policy),
     })
@@ -62,11 +62,11 @@ async fn nodes(
     if fleets {
         let pages = api.list_instance_fleets().cluster_id(id).into_paginator();
         let found: Result<Vec<_>, _> = pages.items().send().try_collect().await;
-        Ok((Vec::new(), found.during("emr:ListInstanceFleets")?))
+        Ok((Vec::new(), found.during("elasticmapreduce:ListInstanceFleets")?))
     } else {
         let pages = api.list_instance_groups().cluster_id(id).into_paginator();
         let found: Result<Vec<_>, _> = pages.items().send().try_collect().await;
-        Ok((found.during("emr:ListInstanceGroups")?, Vec::new()))
+        Ok((found.during("elasticmapreduce:ListInstanceGroups")?, Vec::new()))
     }
 }
 

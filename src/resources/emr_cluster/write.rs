@@ -30,7 +30,7 @@ use super::spec::{
 use super::start::Lease;
 use super::words::{Idle, NONE, Text};
 
-const RUN: &str = "emr:RunJobFlow";
+const RUN: &str = "elasticmapreduce:RunJobFlow";
 /// A younger role may not have reached EMR, which then takes the cluster and ends it minutes later.
 const ROLE_SECONDS: i64 = 30;
 /// A clock that is wrong by no more than this may show a new role as made in the future.
