@@ -50,6 +50,11 @@ fn a_destroy_goes_on_after_every_fault_where_aws_is_hard() {
 }
 
 #[test]
+fn a_job_goes_on_after_every_fault_where_aws_is_hard() {
+    fault::everywhere(JOB.hard());
+}
+
+#[test]
 fn an_apply_gets_over_old_answers_where_aws_is_hard() {
     stale::views(APPLY.hard());
 }
