@@ -18,6 +18,9 @@ const PUT: &str = "s3:PutObject";
 pub struct Claim {
     version: u32,
     pub cluster: String,
+    /// Where its steps log.
+    #[serde(default)]
+    pub log_uri: Option<String>,
     /// The newest step of its name that was there before: any other one came of this.
     pub before: Option<String>,
     /// Given back, because EMR refused the step.
@@ -27,9 +30,19 @@ pub struct Claim {
 }
 
 impl Claim {
-    pub fn new(cluster: &str, before: Option<String>) -> Self {
-        let (version, cluster) = (VERSION, cluster.to_owned());
-        Self { version, cluster, before, free: false, nonce: nonce() }
+    pub fn new(cluster: &str, log_uri: Option<&str>, before: Option<String>) -> Self {
+        let (cluster, log_uri) = (cluster.to_owned(), log_uri.map(str::to_owned));
+        Self { version: VERSION, cluster, log_uri, before, free: false, nonce: nonce() }
+    }
+
+    /// With a newer step of its name that was there before.
+    pub fn after(self, before: Option<String>) -> Self {
+        Self { before, ..self }
+    }
+
+    /// Who knows this claim by its ETag does not take the new one for it.
+    pub fn anew(self) -> Self {
+        Self { nonce: nonce(), ..self }
     }
 
     fn content(&self) -> Vec<u8> {
@@ -40,7 +53,7 @@ impl Claim {
 /// A claim as it was read.
 #[derive(Debug)]
 pub struct Found {
-    claim: Option<Claim>,
+    pub claim: Option<Claim>,
     /// How long it has been there, by the clock of who keeps it.
     age: Option<Duration>,
     pub etag: String,
@@ -99,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_claim_stands_until_its_step_would_be_listed() {
-        let claim = Claim::new("j-1", None);
+        let claim = Claim::new("j-1", None, None);
         let free = Claim { free: true, ..claim.clone() };
         for (claim, age, left) in [
             (Some(&claim), Some(0), Some(120)),
@@ -114,5 +127,18 @@ mod tests {
             let stands = found.standing().map(|(_, left)| left.as_secs());
             assert_eq!(stands, left, "{found:?}");
         }
+    }
+    #[test]
+    fn a_claim_made_anew_is_another_object() {
+        let claim = Claim::new("j-1", None, None);
+        assert_ne!(claim.clone().anew().content(), claim.content());
+    }
+
+    #[test]
+    fn a_claim_of_an_older_version_is_read() {
+        let claim = Claim::new("j-1", None, Some("s-1".into()));
+        let mut older = serde_json::to_value(&claim).expect("it is plain data");
+        older.as_object_mut().expect("it is an object").remove("log_uri");
+        assert_eq!(serde_json::from_value::<Claim>(older).expect("it is one"), claim);
     }
 }

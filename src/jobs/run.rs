@@ -14,7 +14,7 @@ use crate::apply::next::Stop;
 use crate::apply::{self, Outcome};
 use crate::blueprint::{Desired, Id};
 use crate::cloud::{Fault, Locks, Object, Progress, Runner};
-use crate::kind::Outputs;
+use crate::kind::{Live, Outputs, Phase};
 use crate::plan::diff::Diff;
 use crate::plan::{Action, Step};
 
@@ -221,7 +221,8 @@ impl Jobs<'_> {
         let identity = std::slice::from_ref(&node.identity);
         let look = self.apply.cloud.observe(kind, identity).await.into_iter().next();
         let live = look.unwrap_or(Ok(None)).map_err(WhyFailed::Refused)?;
-        let there = live.as_ref().is_some_and(|live| live.exists());
+        let stays = |live: &Live| live.exists() && !matches!(live.phase, Phase::Leaving(_));
+        let there = live.as_ref().is_some_and(stays);
         let action = if there { Action::Update(Diff::default()) } else { Action::Create(None) };
         let step = Step {
             id: id.clone(),

@@ -63,14 +63,18 @@ impl Attempt<'_> {
         let name = format!("{}#{}", self.id, self.input.hash);
         let script = self.jobs.artifacts.script(&self.input.script);
         self.upload(&script).await?;
+        if let Some((place, step)) = self.left_behind(&name).await? {
+            return self.follow(&place, &name, step, started).await;
+        }
         for _ in 0..ROUNDS {
-            let places = self.places().await?;
+            let Some(places) = self.places().await? else { continue };
             let steps = self.newest(&places, &name).await?;
             let before = steps[0].as_ref().map(|step| step.step.clone());
             if let Some((place, step)) = self.there(&places, steps) {
                 return self.follow(place, &name, step, started).await;
             }
-            let claim = Claim::new(&places[0].cluster, before);
+            let log_uri = places[0].log_uri.as_deref();
+            let claim = Claim::new(&places[0].cluster, log_uri, before);
             let turn = match self.turn(&places, &name, claim).await? {
                 Turn::Theirs(place, step) => {
                     return self.follow(place, &name, step, started).await;
@@ -83,6 +87,20 @@ impl Attempt<'_> {
         }
         Err(WhyFailed::Cluster(format!("the cluster ended {ROUNDS} times before it took the job"))
             .into())
+    }
+
+    /// The step of the last submission, if it need not be made again: its cluster may have ended
+    /// since, and whoever submitted it before it could record how it went.
+    async fn left_behind(&self, name: &str) -> Result<Option<(Place, Progress)>, Failure> {
+        let found = self.claims().look().await.map_err(WhyFailed::from)?;
+        let Some(claim) = found.and_then(|found| found.claim) else { return Ok(None) };
+        let place = Place { cluster: claim.cluster, log_uri: claim.log_uri };
+        match self.jobs.runner.find(&place.cluster, name).await {
+            Ok(step) => Ok(self.already(step).map(|step| (place, step))),
+            // EMR forgets a cluster in time.
+            Err(fault) if fault.class == Class::Invalid => Ok(None),
+            Err(fault) => Err(WhyFailed::from(fault).into()),
+        }
     }
 
     async fn find(&self, place: &Place, name: &str) -> Result<Option<Progress>, Failure> {
@@ -137,12 +155,16 @@ impl Attempt<'_> {
             }
             let over = found.as_ref().map(|found| found.etag.as_str());
             if let Some(etag) = claims.take(&claim, over).await.map_err(WhyFailed::from)? {
-                let steps = self.newest(places, name).await;
-                return match steps.map(|steps| self.there(places, steps)) {
-                    Ok(None) => Ok(Turn::Ours(Mine { claim, etag })),
-                    Ok(Some((place, step))) => {
-                        claims.give_back(claim, &etag).await;
-                        Ok(Turn::Theirs(place, step))
+                return match self.newest(places, name).await {
+                    Ok(steps) => {
+                        let before = steps[0].as_ref().map(|step| step.step.clone());
+                        match self.there(places, steps) {
+                            None => Ok(Turn::Ours(Mine { claim: claim.after(before), etag })),
+                            Some((place, step)) => {
+                                claims.give_back(claim, &etag).await;
+                                Ok(Turn::Theirs(place, step))
+                            }
+                        }
                     }
                     Err(failure) => {
                         claims.give_back(claim, &etag).await;
@@ -169,14 +191,14 @@ impl Attempt<'_> {
     }
 
     /// Where the job is to run, and after it where its step may be as well: while there are two
-    /// clusters of ours, somebody may have submitted it to the other one.
-    async fn places(&self) -> Result<Vec<Place>, Failure> {
+    /// clusters of ours, somebody may have submitted it to the other one. `None`: the one that
+    /// there was has ended meanwhile.
+    async fn places(&self) -> Result<Option<Vec<Place>>, Failure> {
         let outputs: Outputs = self.jobs.cluster(&self.job.cluster).await?;
-        let cluster = outputs.get("cluster_id").cloned();
-        let cluster = cluster.ok_or_else(|| WhyFailed::Cluster("it has no id".into()))?;
+        let Some(cluster) = outputs.get("cluster_id").cloned() else { return Ok(None) };
         let twins = Twin::noted(&outputs).map(|twin| twin.identity.to_string());
         let place = |cluster| Place { cluster, log_uri: outputs.get("log_uri").cloned() };
-        Ok(std::iter::once(cluster).chain(twins).map(place).collect())
+        Ok(Some(std::iter::once(cluster).chain(twins).map(place).collect()))
     }
 
     /// A step of this very work that need not be submitted again.
@@ -220,7 +242,7 @@ impl Attempt<'_> {
     /// throttled did nothing: it is sent again. The claim is made anew, since the step has its time
     /// to be listed from then on.
     async fn send(&self, place: &Place, work: &Work, mine: Mine) -> Result<Option<Claim>, Failure> {
-        let Mine { claim, mut etag } = mine;
+        let Mine { mut claim, mut etag } = mine;
         let started = Instant::now();
         for refusals in 1.. {
             let fault = match self.jobs.runner.submit(&place.cluster, work).await {
@@ -239,6 +261,7 @@ impl Attempt<'_> {
             };
             self.reporter.job(&Event::Refused(self.id, &fault, wait));
             pause(wait).await;
+            claim = claim.anew();
             let renewed = self.claims().take(&claim, Some(&etag)).await;
             let Some(renewed) = renewed.map_err(WhyFailed::from)? else { return Ok(None) };
             etag = renewed;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::machine::Machine;
 use super::{Ended, Project};
 
 /// Replaces the small project's jobs.
@@ -51,6 +52,40 @@ for key in objects('NAME-000000000000', 'pipeline/'):
     project.plan().code(2);
     project.apply().code(0).says(&["succeeded: job `say`"]);
     assert_eq!(project.outside(STEPS), json!(["say COMPLETED"]));
+    project.plan().code(0);
+}
+
+/// Nor does it start another cluster for that.
+#[test]
+fn a_success_that_is_not_on_record_is_found_on_a_cluster_that_has_ended() {
+    let project = Project::small("outlived");
+    project.apply().code(0);
+    project.outside(
+        "s3 = client('s3')
+for key in objects('NAME-000000000000', 'pipeline/'):
+    if '/runs/' in key:
+        s3.delete_object(Bucket='NAME-000000000000', Key=key)
+client('emr').terminate_job_flows(JobFlowIds=clusters('NAME-spark'))
+wait(lambda: clusters('NAME-spark', ['TERMINATED']))",
+    );
+    project.plan().code(2);
+    project.apply().code(0).says(&["succeeded: job `say`"]).never_says("submitting");
+    assert_eq!(project.outside(STEPS), json!(["say COMPLETED"]));
+    assert_eq!(project.outside("answer(len(clusters('NAME-spark')))"), 1);
+    project.plan().code(0);
+    project.run("logs blueprint.yaml say --local").code(0).answers(&["a word"]);
+}
+
+#[test]
+fn a_cluster_that_is_ending_is_waited_for_and_another_one_started() {
+    let machine = Machine::start();
+    machine.outside("pace(0.5, 4)");
+    let project = Project::small_on(&machine, "ending");
+    project.apply().code(0);
+    project.write("say.py", "print('later')\n");
+    project.outside("client('emr').terminate_job_flows(JobFlowIds=clusters('NAME-spark'))");
+    project.apply().code(0).says(&["waiting: TERMINATING", "say | later"]);
+    assert_eq!(project.outside("answer(len(clusters('NAME-spark')))"), 2);
     project.plan().code(0);
 }
 

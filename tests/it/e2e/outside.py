@@ -34,9 +34,9 @@ def advance(seconds):
     _control("clock", {"advance_seconds": seconds})
 
 
-def pace(start_seconds):
-    """How long clusters take to start from now on."""
-    _control("pace", {"cluster_start_seconds": start_seconds})
+def pace(start_seconds, end_seconds=0.5):
+    """How long clusters take to start and to end from now on."""
+    _control("pace", {"cluster_start_seconds": start_seconds, "cluster_end_seconds": end_seconds})
 
 
 def _control(path, body):
