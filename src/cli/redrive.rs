@@ -46,6 +46,7 @@ pub async fn run(command: &Redrive, args: &Args) -> Result<Exit, Error> {
         }
     }
     if under_way {
+        session.signals.begin();
         say("they are being moved already");
     } else if held.waiting == 0 {
         answer(&format!("Nothing to move in `{}`\n", route.from))?;
