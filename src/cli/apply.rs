@@ -89,7 +89,8 @@ fn due(session: &Session, planned: &Planned, command: &Apply) -> BTreeSet<Id> {
     if command.no_run { BTreeSet::new() } else { due.collect() }
 }
 
-fn not_agreed() -> Error {
+/// What was to be done is now something else.
+pub fn not_agreed() -> Error {
     Error::Moved("  it is not what you agreed to\n".into(), None)
 }
 

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io::{IsTerminal, stderr};
 use std::pin::{Pin, pin};
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use tokio::time::Instant;
 
-use crate::apply::{Run, apply};
+use crate::apply::{Report, Run, apply, retry};
 use crate::blueprint::Id;
-use crate::cloud::{Cloud, Contents, Objects, Runner};
-use crate::kind::Name;
+use crate::cloud::{Cloud, Contents, Fault, Objects, Runner};
+use crate::kind::{Live, Name};
 use crate::lock::guard::Guarded;
 use crate::lock::lease::Lease;
 use crate::plan::destroy::destroy;
@@ -19,14 +21,22 @@ use crate::report::ending::Next;
 use crate::report::live::Progress;
 use crate::report::style::Style;
 use crate::report::{Proposal, count, ending, say, text};
+use crate::resources::unlisted_cluster;
 
 use super::account::Session;
-use super::apply::{confirm, stopped};
+use super::apply::{confirm, not_agreed, stopped};
 use super::args::{Args, Destroy};
 use super::lock::{self, until};
 use super::outcome::{Error, Exit};
 use super::signals::Signals;
 use super::words::same_again;
+
+/// EMR lists a new cluster within minutes.
+const LISTED_WITHIN: Duration = Duration::from_secs(300);
+/// The kind whose resources take long to be listed, which a lease tells of.
+const CLUSTER: &str = "emr-cluster";
+/// How often a destroy carries out what it finds left to do.
+const ROUNDS: usize = 3;
 
 pub async fn run(command: &Destroy, args: &Args) -> Result<Exit, Error> {
     let session = Session::open(&command.source, &command.account).await?;
@@ -57,7 +67,7 @@ struct Planned {
 }
 
 async fn make(session: &Session, command: &Destroy, args: &Args) -> Result<Planned, Error> {
-    let snapshot = session.observe(args.style()).await?;
+    let snapshot = listed(session, args.style()).await?;
     let targets: BTreeSet<Id> = command.targets.iter().map(Id::new).collect();
     if let Some(id) = targets.iter().find(|id| !session.desired.nodes.contains_key(id)) {
         return Err(Error::Other(format!("the blueprint has no resource `{id}`")));
@@ -65,6 +75,40 @@ async fn make(session: &Session, command: &Destroy, args: &Args) -> Result<Plann
     let choice = Choice { targets, delete_data: command.delete_data, ..Choice::default() };
     let plan = destroy(&session.desired, &snapshot, &choice);
     Ok(Planned { snapshot, plan })
+}
+
+/// What there is, once it is all listed: a run that was killed may have started a cluster just now.
+async fn listed(session: &Session, style: Style) -> Result<Snapshot, Error> {
+    let started = Instant::now();
+    for look in 0.. {
+        let snapshot = session.observe(style).await?;
+        let Some(fault) = unlisted(session, &snapshot).await? else { return Ok(snapshot) };
+        if started.elapsed() > LISTED_WITHIN {
+            return Err(fault.into());
+        }
+        say(&format!("waiting: {}", fault.message));
+        pause(retry::poll(look)).await;
+    }
+    unreachable!("it looks until it returns")
+}
+
+/// Why a cluster that does not show may be there.
+async fn unlisted(session: &Session, snapshot: &Snapshot) -> Result<Option<Fault>, Error> {
+    for (id, node) in &session.desired.nodes {
+        let live = snapshot.found.get(id).and_then(Option::as_ref);
+        if node.kind.name() == CLUSTER && !live.is_some_and(Live::exists) {
+            let fault = unlisted_cluster(&session.aws, id.as_str(), &node.identity).await?;
+            if fault.is_some() {
+                return Ok(fault);
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[expect(clippy::disallowed_methods, reason = "what AWS lists late is waited for by looking")]
+async fn pause(wait: Duration) {
+    tokio::time::sleep(wait).await;
 }
 
 fn show(session: &Session, plan: &Plan, args: &Args) {
@@ -98,7 +142,7 @@ impl Work<'_> {
         if again.plan.is_noop() {
             return Ok(Exit::Done);
         }
-        Ok(self.carry_out(&again, stop).await)
+        self.carry_out(again, stop).await
     }
 
     /// Takes the lock where there is one to take, and plans again: others may have been at work
@@ -115,16 +159,65 @@ impl Work<'_> {
             say("others were at work since the plan was made; now it is this:");
             show(self.session, &again.plan, self.args);
             if !again.plan.is_noop() && !doing.consent.yes {
-                return Err(Error::Moved("  it is not what you agreed to\n".into(), None));
+                return Err(not_agreed());
             }
         }
         busy(self.session, &again, self.command.cancel_jobs).await?;
         Ok(again)
     }
 
-    async fn carry_out(&self, planned: &Planned, stop: Pin<&mut impl Future<Output = ()>>) -> Exit {
-        let (session, style) = (self.session, self.args.style());
-        let progress = Progress::new(stderr().is_terminal(), style);
+    /// Deletes what there is and looks again, until nothing is left: what a killed run made just
+    /// before may show only now.
+    async fn carry_out(
+        &self,
+        mut planned: Planned,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Exit, Error> {
+        let next = Next::Same(same_again());
+        for _ in 0..ROUNDS {
+            let report = self.round(&planned, stop.as_mut()).await;
+            let ended = ending::destroyed(
+                &self.session.desired,
+                &planned.plan,
+                &report,
+                &next,
+                self.args.style(),
+            );
+            if !report.succeeded() || self.signals.got().is_some() {
+                say(&ended);
+                return Ok(self.signals.got().unwrap_or(Exit::Failed));
+            }
+            let look = make(self.session, self.command, self.args);
+            let again = match select(stop.as_mut(), pin!(look)).await {
+                Either::Left(_) => {
+                    say(&ended);
+                    return Ok(self.signals.got().unwrap_or(Exit::Failed));
+                }
+                Either::Right((again, _)) => again.inspect_err(|_| say(&ended))?,
+            };
+            if again.plan.is_noop() {
+                say(&ended);
+                return Ok(Exit::Done);
+            }
+            say("looked at again, there is more:");
+            show(self.session, &again.plan, self.args);
+            if !again.plan.refusals.is_empty() {
+                return Ok(Exit::Failed);
+            }
+            if !self.command.doing.consent.yes {
+                return Err(not_agreed());
+            }
+            busy(self.session, &again, self.command.cancel_jobs).await?;
+            planned = again;
+        }
+        let again = same_again();
+        Err(Error::Other(format!("not all of it comes to be gone\n  next: {again}")))
+    }
+
+    /// Carries a plan out, once.
+    async fn round(&self, planned: &Planned, stop: Pin<&mut impl Future<Output = ()>>) -> Report {
+        let session = self.session;
+        let progress = Progress::new(stderr().is_terminal(), self.args.style());
         let guarded = Guarded { cloud: &session.aws, lease: self.lease };
         let run = Run {
             cloud: &guarded,
@@ -133,15 +226,7 @@ impl Work<'_> {
             parallel: self.command.doing.parallelism,
             delete_data: self.command.delete_data,
         };
-        let report = apply(&run, &planned.plan, &planned.snapshot, stop).await;
-        drop(progress);
-        let next = Next::Same(same_again());
-        say(&ending::destroyed(&session.desired, &planned.plan, &report, &next, style));
-        match self.signals.got() {
-            Some(exit) => exit,
-            None if report.succeeded() => Exit::Done,
-            None => Exit::Failed,
-        }
+        apply(&run, &planned.plan, &planned.snapshot, stop).await
     }
 }
 

@@ -26,6 +26,8 @@ mod s3_object;
 mod sns_topic;
 mod sqs_queue;
 
+pub use emr_cluster::unlisted as unlisted_cluster;
+
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 

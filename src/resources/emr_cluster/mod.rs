@@ -17,6 +17,7 @@ mod write;
 mod tests;
 
 pub use spec::EmrCluster;
+pub use start::unlisted;
 
 use crate::aws::Aws;
 use crate::cloud::Fault;

@@ -52,10 +52,8 @@ impl<'a> Lease<'a> {
     /// What fails here fails before anything is started.
     pub async fn take(aws: &'a Aws, cluster: &EmrCluster) -> Result<Self, Fault> {
         let none = Self { aws, at: None };
-        let id = cluster.tags.get(ID_TAG);
-        let Some((starts, id)) = aws.starts.as_ref().zip(id) else { return Ok(none) };
-        let (bucket, key) = (starts.bucket.clone(), format!("{}{id}.json", starts.key));
-        let object = Object { bucket, key };
+        let object = cluster.tags.get(ID_TAG).and_then(|id| object(aws, id));
+        let Some(object) = object else { return Ok(none) };
         let seen = aws.look(&object).await.map_err(Fault::before)?;
         if let Some(seen) = &seen {
             standing(aws, &cluster.name, seen).await.map_err(Fault::before)?;
@@ -84,6 +82,24 @@ impl<'a> Lease<'a> {
             // Whatever comes of it, the lease lapses by itself.
             let _ = put(self.aws, object, start, Some(etag)).await;
         }
+    }
+}
+
+/// The lease of a cluster, by its id in the blueprint.
+fn object(aws: &Aws, id: &str) -> Option<Object> {
+    let starts = aws.starts.as_ref()?;
+    Some(Object { bucket: starts.bucket.clone(), key: format!("{}{id}.json", starts.key) })
+}
+
+/// Why there may be a cluster though EMR lists none: it lists a new one late, and who wants it gone
+/// has to wait for that.
+pub async fn unlisted(aws: &Aws, id: &str, name: &Name) -> Result<Option<Fault>, Fault> {
+    let Some(object) = object(aws, id) else { return Ok(None) };
+    let Some(seen) = aws.look(&object).await? else { return Ok(None) };
+    match standing(aws, name, &seen).await {
+        Ok(()) => Ok(None),
+        Err(fault) if fault.class == Class::NotYet => Ok(Some(fault)),
+        Err(fault) => Err(fault),
     }
 }
 

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::http::Answer;
 use super::point::{Kill, Point, Side, points};
 use super::proxy::{Deed, Reply, Rule};
-use super::stories::{APPLY, DESTROY, JOB, REVIVAL, SMALL, UPDATE};
+use super::stories::{ABANDONED, APPLY, DESTROY, JOB, REVIVAL, SMALL, UPDATE};
 use super::story::Story;
 
 /// How many points of a story CI tries.
@@ -33,6 +33,11 @@ fn a_destroy_killed_at_any_call_is_undone_by_an_apply() {
 #[test]
 fn an_apply_killed_at_any_call_of_its_job_neither_starts_nor_submits_anything_twice() {
     everywhere(JOB);
+}
+
+#[test]
+fn an_apply_killed_at_any_call_of_its_job_is_taken_away_by_a_destroy() {
+    everywhere(ABANDONED);
 }
 
 #[test]

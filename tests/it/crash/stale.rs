@@ -12,7 +12,7 @@ use super::lent::Lent;
 use super::point::{Count, Point, Side, points};
 use super::proxy::{Reply, Rule};
 use super::scene::Scene;
-use super::stories::{APPLY, DESTROY, JOB, UPDATE};
+use super::stories::{ABANDONED, APPLY, DESTROY, JOB, UPDATE};
 use super::story::Story;
 
 /// How many points of a story CI tries.
@@ -134,6 +134,11 @@ fn an_apply_that_does_not_see_what_a_killed_one_made_comes_to_the_same_end() {
 #[test]
 fn an_apply_that_does_not_see_a_killed_ones_cluster_or_step_comes_to_the_same_end() {
     unseen(JOB);
+}
+
+#[test]
+fn a_destroy_that_does_not_see_a_killed_ones_cluster_leaves_nothing() {
+    unseen(ABANDONED);
 }
 
 /// Two things were lost. The plan and the look under the lock show one of them.

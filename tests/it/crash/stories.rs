@@ -9,6 +9,7 @@ const FIRST: &str = "apply blueprint.yaml --env prod --no-run --yes";
 const SECOND: &str = "apply changed.yaml --env prod --no-run --yes";
 const LAST: &str = "destroy blueprint.yaml --env prod --delete-data --yes";
 const RUN: &str = "apply blueprint.yaml --yes";
+const AWAY: &str = "destroy blueprint.yaml --delete-data --cancel-jobs --yes";
 
 pub const APPLY: Story = Story {
     name: "apply",
@@ -26,6 +27,9 @@ pub const REVIVAL: Story =
     Story { name: "destroy, then apply", before: &[FIRST], act: LAST, after: &[FIRST], ..APPLY };
 pub const JOB: Story =
     Story { name: "apply with a job", project: with_job, act: RUN, after: &[RUN], ..APPLY };
+/// Who gives up on a pipeline takes away what a killed run has made of it.
+pub const ABANDONED: Story =
+    Story { name: "apply with a job, then destroy", after: &[AWAY], ..JOB };
 pub const SMALL: Story = Story { name: "small apply", project: small, ..JOB };
 
 /// Something of every kind that can be changed in place, another name, and other tags on all.

@@ -1,7 +1,7 @@
 //! The families again, where nothing shows at once.
 
 use super::super::race::{Adversary, race};
-use super::super::stories::{APPLY, DESTROY, JOB, REVIVAL, SMALL, UPDATE};
+use super::super::stories::{ABANDONED, APPLY, DESTROY, JOB, REVIVAL, SMALL, UPDATE};
 use super::super::{fault, kill, stale};
 
 #[test]
@@ -27,6 +27,11 @@ fn a_destroy_killed_at_any_call_is_undone_by_an_apply_where_aws_is_hard() {
 #[test]
 fn a_job_is_neither_started_nor_submitted_twice_where_aws_is_hard() {
     kill::everywhere(JOB.hard());
+}
+
+#[test]
+fn an_apply_killed_at_any_call_of_its_job_is_taken_away_by_a_destroy_where_aws_is_hard() {
+    kill::everywhere(ABANDONED.hard());
 }
 
 #[test]
