@@ -133,9 +133,9 @@ pub async fn ended(
     (force, next): (Force, &Next),
     style: Style,
 ) -> Exit {
-    let outcomes = match select(pin!(work), pin!(stop)).await {
-        Either::Left((outcomes, _)) => outcomes,
-        Either::Right(_) => {
+    let outcomes = match select(pin!(stop), pin!(work)).await {
+        Either::Right((outcomes, _)) => outcomes,
+        Either::Left(_) => {
             say(&ending::left(force, next));
             return signals.got().unwrap_or(Exit::Interrupted);
         }

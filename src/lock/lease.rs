@@ -1,6 +1,9 @@
 //! A run's own lock: taken, renewed while it is held, and given back.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
@@ -15,6 +18,8 @@ use super::{HELD_FOR, LAPSES_AFTER, Lock, Loss, RENEWED_EVERY, Signs, Verdict, j
 
 /// A renewal that has no answer by then is sent again.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
+/// Whether it is lost is asked this often at least: the calendar alone tells of a sleep.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
 /// The pause before a renewal that failed is sent again.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// A run that is stopped has to end within five seconds.
@@ -203,8 +208,25 @@ impl<'a> Lease<'a> {
         }
     }
 
-    /// Renews the lock for as long as it is polled; ends when it is lost.
+    /// Renews the lock for as long as it is polled; ends when it is lost. Each poll asks whether it
+    /// is: on a machine that slept no timer tells, and what was under way would go on.
     pub async fn keep(&self) {
+        let mut renewing = pin!(self.renewing());
+        loop {
+            let mut tick = pin!(pause(LOOKED_EVERY));
+            let over = poll_fn(|context| {
+                if self.lost().is_some() || renewing.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(true);
+                }
+                tick.as_mut().poll(context).map(|()| false)
+            });
+            if over.await {
+                return;
+            }
+        }
+    }
+
+    async fn renewing(&self) {
         let mut again = None;
         while self.lost().is_none() {
             let Some(held) = self.held() else {

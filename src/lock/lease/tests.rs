@@ -254,6 +254,50 @@ async fn a_holder_that_was_asleep_writes_nothing_more() {
     assert_eq!(mine.lost(), Some(Loss::Silent(String::new())));
 }
 
+/// The clock that timers go by stands still while a machine sleeps: what was under way would go on
+/// when it wakes, and the next renewal is not due yet.
+#[tokio::test(start_paused = true)]
+async fn what_was_under_way_when_the_machine_fell_asleep_does_not_go_on() {
+    let bucket = Bucket::default();
+    let mine = holding(&bucket).await;
+    let (answered, mut asleep) = tokio::sync::oneshot::channel::<()>();
+    let went_on = Cell::new(false);
+    let work = async {
+        let _ = (&mut asleep).await;
+        went_on.set(true);
+    };
+    let (mut keep, mut work) = (std::pin::pin!(mine.keep()), std::pin::pin!(work));
+    let lost = tokio::select! {
+        biased;
+        () = &mut keep => true,
+        () = &mut work => false,
+        () = tokio::task::yield_now() => {
+            sleep_for(&mine, HELD_FOR);
+            answered.send(()).expect("somebody waits");
+            tokio::select! { biased; () = &mut keep => true, () = &mut work => false }
+        }
+    };
+    assert!(lost && !went_on.get());
+}
+
+/// Also where nothing wakes it but the lease itself, well before the next renewal.
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_wakes_knows_within_two_seconds() {
+    let bucket = Bucket::default();
+    let mine = holding(&bucket).await;
+    let mut keep = std::pin::pin!(mine.keep());
+    assert!(timeout(Duration::from_secs(3), &mut keep).await.is_err());
+    sleep_for(&mine, HELD_FOR);
+    assert!(timeout(Duration::from_secs(2), &mut keep).await.is_ok());
+    assert_eq!(mine.lost(), Some(Loss::Silent(String::new())));
+}
+
+/// As a machine that sleeps: the calendar goes on, and nothing else.
+fn sleep_for(lease: &Lease<'_>, time: Duration) {
+    let State::Held(held) = &mut *lease.state.borrow_mut() else { panic!("it is held") };
+    held.sent.wall -= time;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_was_robbed_knows_by_whom() {
     for (removed, expected) in
