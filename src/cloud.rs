@@ -137,6 +137,8 @@ pub enum Class {
     Invalid,
     /// No answer came: what was sent may have been done.
     Lost,
+    /// No answer came to what makes another one each time that it is sent.
+    Unheard,
     /// AWS failed.
     Broken,
 }
@@ -158,6 +160,12 @@ impl Fault {
     pub fn class(mut self, class: Class) -> Self {
         self.class = class;
         self
+    }
+
+    /// Of a call that makes another one each time that it is sent.
+    pub fn once(self) -> Self {
+        let lost = matches!(self.class, Class::Lost | Class::Broken);
+        if lost { self.class(Class::Unheard) } else { self }
     }
 
     /// Of a call before the one that makes something: nothing was made, whatever became of it.

@@ -1,4 +1,4 @@
-//! One step: look, decide, act, until it is what the plan says. The only loop that sleeps.
+//! One step: look, decide, act, until it is what the plan says. Nothing else in `apply` sleeps.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -207,6 +207,7 @@ impl Work<'_> {
             Call::Retire => self.memory.retired = true,
             Call::Update(diff) => {
                 self.memory.sent = Some(diff.clone());
+                self.memory.unheard = false;
                 self.memory.updates += 1;
             }
             Call::Purge => self.started = Instant::now(),
@@ -226,6 +227,10 @@ impl Work<'_> {
         if ambiguous && *call == Call::Create {
             self.remember(call);
             self.memory.lost = true;
+        }
+        if fault.class == Class::Unheard {
+            self.remember(call);
+            self.memory.unheard = true;
         }
         if fault.class != Class::NotEmpty {
             return self.hold(fault, trouble).await;
@@ -267,6 +272,26 @@ impl Work<'_> {
         }
         pause(wait).await;
         Ok(())
+    }
+}
+
+/// Looks until nothing is missing that may show yet, for as long as it may take to.
+pub async fn whole<T, E: From<Fault>>(
+    within: Duration,
+    look: impl AsyncFn() -> Result<(T, Option<Fault>), E>,
+    tell: impl Fn(&Fault),
+) -> Result<T, E> {
+    let started = Instant::now();
+    let mut looks = 0;
+    loop {
+        let (found, missing) = look().await?;
+        let Some(missing) = missing else { return Ok(found) };
+        if started.elapsed() > within {
+            return Err(missing.into());
+        }
+        tell(&missing);
+        pause(retry::poll(looks)).await;
+        looks += 1;
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Memory {
     pub retired: bool,
     /// The update that was sent last.
     pub sent: Option<Diff>,
+    /// No answer came to it, and sent again it could make a second one.
+    pub unheard: bool,
     /// Updates sent so far.
     pub updates: u32,
     /// Looks since then that showed no change, or nothing at all.
@@ -281,11 +283,16 @@ fn settle(view: &View<'_>, live: &Live) -> Move {
     if left.is_empty() {
         return Move::Done(live.outputs.clone());
     }
-    let sent = view.memory.sent.as_ref() == Some(&left) || view.memory.updates >= UPDATES_MAX;
+    let memory = view.memory;
+    let sent = match memory.unheard {
+        true => memory.quiet < QUIET_LOOKS,
+        false => memory.sent.as_ref() == Some(&left),
+    };
     // No update mends a create-only field; what was before the create may still show.
-    if !sent && !left.replaces() {
+    let mended = !left.replaces() && memory.updates < UPDATES_MAX;
+    if mended && !sent {
         Move::Call(Call::Update(left))
-    } else if view.memory.quiet < QUIET_LOOKS {
+    } else if memory.quiet < QUIET_LOOKS {
         Move::Wait(format!("{} not changed yet", left.paths().join(", ")))
     } else {
         Move::Stop(Stop::Stuck(left.paths()))

@@ -23,7 +23,7 @@ pub fn after(class: Class, attempt: u32, elapsed: Duration) -> Option<Duration> 
     let patience = match class {
         Class::NotYet => NOT_YET_FOR,
         Class::Conflict => CONFLICT_FOR,
-        Class::Throttled | Class::Lost | Class::Broken => TROUBLE_FOR,
+        Class::Throttled | Class::Lost | Class::Unheard | Class::Broken => TROUBLE_FOR,
         Class::NotEmpty => return (elapsed < EMPTYING_FOR).then_some(EMPTYING_PAUSE),
         Class::Denied | Class::Invalid => return None,
     };

@@ -7,9 +7,9 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::time::Instant;
 
-use crate::apply::{Report, Run, apply, retry};
+use crate::apply::converge::whole;
+use crate::apply::{Report, Run, apply};
 use crate::blueprint::Id;
 use crate::cloud::{Cloud, Contents, Fault, Objects, Runner};
 use crate::kind::{Live, Name};
@@ -79,17 +79,12 @@ async fn make(session: &Session, command: &Destroy, args: &Args) -> Result<Plann
 
 /// What there is, once it is all listed: a run that was killed may have started a cluster just now.
 async fn listed(session: &Session, style: Style) -> Result<Snapshot, Error> {
-    let started = Instant::now();
-    for look in 0.. {
+    let look = async || {
         let snapshot = session.observe(style).await?;
-        let Some(fault) = unlisted(session, &snapshot).await? else { return Ok(snapshot) };
-        if started.elapsed() > LISTED_WITHIN {
-            return Err(fault.into());
-        }
-        say(&format!("waiting: {}", fault.message));
-        pause(retry::poll(look)).await;
-    }
-    unreachable!("it looks until it returns")
+        let missing = unlisted(session, &snapshot).await?;
+        Ok((snapshot, missing))
+    };
+    whole(LISTED_WITHIN, look, |missing| say(&format!("waiting: {}", missing.message))).await
 }
 
 /// Why a cluster that does not show may be there.
@@ -104,11 +99,6 @@ async fn unlisted(session: &Session, snapshot: &Snapshot) -> Result<Option<Fault
         }
     }
     Ok(None)
-}
-
-#[expect(clippy::disallowed_methods, reason = "what AWS lists late is waited for by looking")]
-async fn pause(wait: Duration) {
-    tokio::time::sleep(wait).await;
 }
 
 fn show(session: &Session, plan: &Plan, args: &Args) {

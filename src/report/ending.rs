@@ -226,6 +226,7 @@ pub fn advice(fault: &Fault) -> Option<String> {
         }
         Class::NotEmpty => "it holds data; --delete-data lets it go, and what it holds with it",
         Class::Lost => "AWS could not be reached; check the network and --endpoint-url",
+        Class::Unheard => "give the same command again: it looks first for what this one made",
         Class::Invalid => return None,
     };
     Some(advice.to_owned())

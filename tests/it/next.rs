@@ -243,6 +243,9 @@ fn an_update_changes_what_was_planned_and_waits_until_it_shows() {
     let sent = Memory { sent: Some(it.diff(old.clone())), updates: 1, ..new() };
     let late = Memory { quiet: QUIET_LOOKS, ..sent.clone() };
     let many = Memory { updates: UPDATES_MAX, sent: None, ..late.clone() };
+    let unheard = Memory { unheard: true, ..sent.clone() };
+    let unheard_late = Memory { quiet: QUIET_LOOKS, ..unheard.clone() };
+    let unheard_often = Memory { updates: UPDATES_MAX, ..unheard_late.clone() };
     let both = json!({"threshold": 1, "watches": ["x"]});
     let moved = "stale: watches changed since the plan";
     check(
@@ -266,6 +269,25 @@ fn an_update_changes_what_was_planned_and_waits_until_it_shows() {
             ),
             ("sent, and never shown", it.ready(old.clone()), late, "stuck: threshold"),
             ("never the same twice", it.ready(json!({"threshold": 9})), many, "stuck: threshold"),
+            (
+                "no answer came, and it may show yet",
+                it.ready(json!({"threshold": 1.5})),
+                unheard.clone(),
+                "wait: threshold not changed yet",
+            ),
+            ("no answer came, and it shows", it.ready(json!({})), unheard, "done"),
+            (
+                "no answer came, and it would show by now",
+                it.ready(old.clone()),
+                unheard_late,
+                "update threshold",
+            ),
+            (
+                "no answer comes however often",
+                it.ready(old.clone()),
+                unheard_often,
+                "stuck: threshold",
+            ),
             ("another field moved", it.ready(both.clone()), new(), moved),
             (
                 "another field moved, it is not ready",

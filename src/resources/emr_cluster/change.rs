@@ -249,7 +249,8 @@ impl Change<'_> {
         if !add.is_empty() {
             let call = api.add_instance_groups().job_flow_id(*id).set_instance_groups(Some(add));
             let call = call.customize().config_override(once()).send();
-            call.await.during("elasticmapreduce:AddInstanceGroups").map_err(later)?;
+            let added = call.await.during("elasticmapreduce:AddInstanceGroups");
+            added.map_err(later).map_err(Fault::once)?;
         }
         Ok(())
     }
@@ -265,7 +266,8 @@ impl Change<'_> {
             let config = fleet_config(role, InstanceFleetType::Task, &want);
             let call = api.add_instance_fleet().cluster_id(*id).instance_fleet(config);
             let call = call.customize().config_override(once()).send();
-            call.await.during("elasticmapreduce:AddInstanceFleet").map_err(later)?;
+            let added = call.await.during("elasticmapreduce:AddInstanceFleet");
+            added.map_err(later).map_err(Fault::once)?;
             return Ok(());
         };
         let config =

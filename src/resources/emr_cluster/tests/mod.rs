@@ -2,6 +2,9 @@
 
 mod life;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use aws_sdk_emr::primitives::DateTime;
 use aws_sdk_emr::types::{
     Application, AutoTerminationPolicy, Cluster, ComputeLimits, ComputeLimitsUnitType,
@@ -14,11 +17,12 @@ use aws_sdk_emr::types::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::aws::canned::Scripted;
 use crate::cloud::Class;
-use crate::kind::Name;
+use crate::kind::{Live, Name, Outputs, Owner, Phase, Place};
 use crate::plan::diff::{Diff, Effect, diff};
 
-use super::change::{Resizing, resizing};
+use super::change::{Resizing, resizing, update};
 use super::read::{self, Details};
 use super::spec::EmrCluster;
 use super::write;
@@ -454,4 +458,30 @@ fn a_role_must_be_thirty_seconds_old() {
         assert_eq!(fault.as_ref().map(|f| f.class), told.then_some(Class::NotYet), "{age}");
         assert!(fault.is_none_or(|fault| fault.message.contains("EMR needs it to be 30")));
     }
+}
+
+/// EMR has no token for it, and lists a new group late.
+#[tokio::test(start_paused = true)]
+async fn what_adds_another_one_each_time_is_sent_once_and_its_lost_answer_told() {
+    let place = Place {
+        partition: "aws".into(),
+        account: "1".into(),
+        region: "eu-west-1".into(),
+        owner: Owner::new("shop", "dev", "eu-west-1"),
+    };
+    let sent = Arc::new(AtomicU32::new(0));
+    let heard = sent.clone();
+    let aws = Scripted::aws(place, move |operation, _| {
+        assert_eq!(operation, "AddInstanceGroups");
+        heard.fetch_add(1, Ordering::Relaxed);
+        Err("RequestTimeout")
+    });
+    let more = json!({"task": {"spot": {"type": "m5.xlarge", "count": 1}}});
+    let (desired, there) = (written(more), written(json!({})));
+    let differs = compare(&desired, &there);
+    let outputs = Outputs::from([("cluster_id".into(), "j-1".into())]);
+    let live = Live { spec: there, outputs, phase: Phase::Ready };
+    let fault = update(&desired, &aws, &live, &differs).await.expect_err("it is refused");
+    assert_eq!(fault.class, Class::Unheard);
+    assert_eq!(sent.load(Ordering::Relaxed), 1);
 }
