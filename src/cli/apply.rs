@@ -130,11 +130,10 @@ impl Work<'_> {
     /// since the plan was made, and can no longer be.
     async fn enter(&self, planned: Planned) -> Result<Planned, Error> {
         let Some(lease) = self.lease else { return Ok(planned) };
-        if !lock::housed(self.session, &planned.snapshot) {
+        let (file, doing) = (&self.command.source.file, &self.command.doing);
+        if !lock::take(self.session, &planned.snapshot, lease, (file, doing)).await? {
             return Ok(planned);
         }
-        let (file, doing) = (&self.command.source.file, &self.command.doing);
-        lock::take(lease, file, doing).await?;
         let again = make(self.session, self.choice, self.args).await?;
         if let Some(saved) = self.saved {
             saved.check(file, self.session, &again)?;

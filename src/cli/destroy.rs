@@ -139,11 +139,10 @@ impl Work<'_> {
     /// since the plan was made, and can no longer be.
     async fn enter(&self, planned: Planned) -> Result<Planned, Error> {
         let Some(lease) = self.lease else { return Ok(planned) };
-        if !lock::housed(self.session, &planned.snapshot) {
+        let (file, doing) = (&self.command.source.file, &self.command.doing);
+        if !lock::take(self.session, &planned.snapshot, lease, (file, doing)).await? {
             return Ok(planned);
         }
-        let doing = &self.command.doing;
-        lock::take(lease, &self.command.source.file, doing).await?;
         let again = make(self.session, self.command, self.args).await?;
         if gone(&planned.plan) != gone(&again.plan) {
             say("others were at work since the plan was made; now it is this:");

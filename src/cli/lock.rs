@@ -7,12 +7,13 @@ use std::pin::pin;
 
 use futures_util::future::select;
 
-use crate::cloud::nonce;
+use crate::cloud::{Object, nonce};
 use crate::jobs::Artifacts;
+use crate::kind::{Live, Name};
 use crate::lock::Lock;
 use crate::lock::lease::{Answer, Home, Lease};
 use crate::plan::Snapshot;
-use crate::report::lock::{Waiting, lost, refused};
+use crate::report::lock::{Waiting, elsewhere, lost, refused};
 use crate::report::say;
 
 use super::account::Session;
@@ -39,7 +40,7 @@ pub fn home(session: &Session) -> Option<Home> {
 }
 
 /// Whether the bucket that keeps the lock is there.
-pub fn housed(session: &Session, snapshot: &Snapshot) -> bool {
+fn housed(session: &Session, snapshot: &Snapshot) -> bool {
     let bucket = session.desired.artifacts.as_ref().map(|artifacts| &artifacts.bucket);
     let live = bucket.and_then(|bucket| snapshot.found.get(bucket)).and_then(Option::as_ref);
     live.is_some_and(|live| live.exists())
@@ -55,13 +56,40 @@ pub async fn until(signals: &Signals, lease: Option<&Lease<'_>>) {
     }
 }
 
-/// Takes the lock, after as long a wait as the user allows.
-pub async fn take(lease: &Lease<'_>, file: &Path, doing: &Doing) -> Result<Answer, Error> {
+/// Takes the lock where its bucket is there, after as long a wait as the user allows. Whether it is
+/// ours.
+pub async fn take(
+    session: &Session,
+    snapshot: &Snapshot,
+    lease: &Lease<'_>,
+    (file, doing): (&Path, &Doing),
+) -> Result<bool, Error> {
+    let (housed, others) = (housed(session, snapshot), others(session, &lease.home, snapshot));
     let waiting = Waiting::new();
-    match lease.wait(doing.lock_timeout, &|lock, waited| waiting.tell(lock, waited)).await? {
+    let tell = |lock: &Lock, waited| waiting.tell(lock, waited);
+    match lease.wait(housed, &others, doing.lock_timeout, &tell).await? {
+        Answer::Ours => Ok(true),
+        Answer::NoBucket => Ok(false),
         Answer::Theirs(lock) => Err(Error::Locked(refused(&lock, &longer(), &unlock(file)))),
-        answer => Ok(answer),
+        Answer::Elsewhere(lock, at) => {
+            Err(Error::Locked(elsewhere(&lock, &at.to_string(), &longer())))
+        }
     }
+}
+
+/// Where other versions of the blueprint may keep theirs: in any other bucket of ours.
+fn others(session: &Session, home: &Home, snapshot: &Snapshot) -> Vec<Object> {
+    let node = |id| &session.desired.nodes[id];
+    let found = snapshot.found.iter().filter_map(|(id, live)| Some((id, live.as_ref()?)));
+    let found = found.map(|(id, live)| (node(id).kind.name(), &node(id).identity, live));
+    let strays = snapshot.strays.iter();
+    let strays = strays.map(|stray| (stray.kind.as_str(), &stray.identity, &stray.live));
+    let owner = &snapshot.place.owner;
+    let kept = |(kind, identity, live): &(&str, &Name, &Live)| {
+        *kind == home.kind && **identity != home.identity && live.exists() && live.belongs_to(owner)
+    };
+    let buckets = found.chain(strays).filter(kept).map(|(_, identity, _)| identity.to_string());
+    buckets.map(|bucket| Object { bucket, key: home.object.key.clone() }).collect()
 }
 
 /// Gives the lock back, whatever came of the work, and tells if it was lost under it.

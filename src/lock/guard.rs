@@ -52,7 +52,7 @@ impl Cloud for Guarded<'_> {
 
     fn create<'a>(&'a self, kind: &'a str, spec: &'a Resolved) -> Boxed<'a, Result<(), Fault>> {
         Box::pin(async move {
-            self.pass().await?;
+            self.pass().await.map_err(Fault::before)?;
             let created = self.cloud.create(kind, spec).await;
             // Also where it was refused: it may be there because another run made it.
             if let Some(lease) = self.housed(kind, spec.value()["name"].as_str()) {

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::cloud::{Class, Fault, Locks, Object, Put, Removal, Seen};
 use crate::kind::Name;
 
+use super::process::Process;
 use super::{HELD_FOR, LAPSES_AFTER, Lock, Loss, RENEWED_EVERY, Signs, Verdict, judge};
 
 /// A renewal that has no answer by then is sent again.
@@ -50,6 +51,8 @@ pub struct Home {
 pub enum Answer {
     Ours,
     Theirs(Box<Lock>),
+    /// Another version of the blueprint, which keeps its lock there, is at work.
+    Elsewhere(Box<Lock>, Object),
     /// There is no bucket yet that could keep it.
     NoBucket,
 }
@@ -189,16 +192,29 @@ impl<'a> Lease<'a> {
         last.map(|lock| Answer::Theirs(Box::new(lock))).ok_or_else(crowd)
     }
 
-    /// Asks until it is ours, or `patience` has run out.
+    /// Asks until it is ours and none of `others` is held, or `patience` has run out. `housed`:
+    /// whether the bucket that keeps it is there.
     pub async fn wait(
         &self,
+        housed: bool,
+        others: &[Object],
         patience: Duration,
         tell: &dyn Fn(&Lock, Duration),
     ) -> Result<Answer, Fault> {
         let started = Instant::now();
         loop {
-            let answer = self.take().await?;
-            let Answer::Theirs(lock) = &answer else { return Ok(answer) };
+            let mut answer = if housed { self.take().await? } else { Answer::NoBucket };
+            // Who looks once its own is there is seen by whoever looks later.
+            if !matches!(answer, Answer::Theirs(_))
+                && let Some(theirs) = self.elsewhere(others).await?
+            {
+                // Whatever comes of it, it lapses.
+                let _ = self.release().await;
+                answer = theirs;
+            }
+            let (Answer::Theirs(lock) | Answer::Elsewhere(lock, _)) = &answer else {
+                return Ok(answer);
+            };
             let left = patience.saturating_sub(started.elapsed());
             if left.is_zero() {
                 return Ok(answer);
@@ -206,6 +222,25 @@ impl<'a> Lease<'a> {
             tell(lock, started.elapsed());
             pause(ASKED_EVERY.min(left)).await;
         }
+    }
+
+    /// A lock of another version of the blueprint that is held.
+    async fn elsewhere(&self, others: &[Object]) -> Result<Option<Answer>, Fault> {
+        for other in others {
+            let seen = match self.locks.look(other).await {
+                // Who may use a bucket for its lock only is told nothing of the others.
+                Err(fault) if fault.class == Class::Denied => None,
+                seen => seen?,
+            };
+            let Some(seen) = seen else { continue };
+            let found = Lock::read(&seen.content);
+            let dead = found.process.as_ref().is_some_and(Process::is_dead);
+            let signs = Signs { age: seen.age, dead, ..Signs::default() };
+            if judge(&found, &self.me.borrow().holder, signs) == Verdict::Held {
+                return Ok(Some(Answer::Elsewhere(Box::new(found), other.clone())));
+            }
+        }
+        Ok(None)
     }
 
     /// Renews the lock for as long as it is polled; ends when it is lost. Each poll asks whether it
@@ -296,7 +331,7 @@ impl<'a> Lease<'a> {
         }
         match self.take().await? {
             Answer::Ours | Answer::NoBucket => Ok(()),
-            Answer::Theirs(lock) => {
+            Answer::Theirs(lock) | Answer::Elsewhere(lock, _) => {
                 let loss = Loss::Taken(lock);
                 let fault = told(&loss);
                 self.turn_into(State::Lost(loss));
@@ -394,7 +429,7 @@ impl<'a> Lease<'a> {
             _ => Instant::now(),
         };
         *watched = Some((seen.etag.clone(), since));
-        let dead = found.process.as_ref().is_some_and(|process| process.is_dead());
+        let dead = found.process.as_ref().is_some_and(Process::is_dead);
         let signs = Signs { age: seen.age, watched: since.elapsed(), dead };
         judge(found, &self.me.borrow().holder, signs)
     }

@@ -28,6 +28,15 @@ pub fn refused(lock: &Lock, again: &str, unlock: &str) -> String {
     )
 }
 
+/// Why a run ends that found another version of its blueprint at work, whose lock is kept `at`.
+pub fn elsewhere(lock: &Lock, at: &str, again: &str) -> String {
+    format!(
+        "{}\n  another version of this blueprint keeps its lock in {at}\n  hint: `{again}` waits \
+         for it; if that run is dead, its lock lapses within a minute",
+        held(lock)
+    )
+}
+
 /// Why a run ends that had it.
 pub fn lost(loss: &Loss) -> String {
     let how = match loss {

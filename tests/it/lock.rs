@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::pending;
 
 use pipeline::apply::{Event, Outcome, Reporter, Run, apply};
-use pipeline::cloud::{Boxed, Fault, Locks, Object, Put, Removal, Seen};
+use pipeline::cloud::{Boxed, Class, Fault, Locks, Object, Put, Removal, Seen};
 use pipeline::kind::{Name, Phase};
 use pipeline::lock::guard::Guarded;
 use pipeline::lock::lease::{Answer, Home, Lease};
@@ -21,6 +21,8 @@ struct Shelf {
     lock: RefCell<Option<Vec<u8>>>,
     version: Cell<u32>,
     erased: Cell<u32>,
+    /// How many puts get no answer, and do nothing.
+    deaf: Cell<u32>,
 }
 
 impl Locks for Shelf {
@@ -37,6 +39,10 @@ impl Locks for Shelf {
         over: Option<&'a str>,
     ) -> Boxed<'a, Result<Put, Fault>> {
         Box::pin(async move {
+            if let Some(left) = self.deaf.get().checked_sub(1) {
+                self.deaf.set(left);
+                return Err(Fault::new(Class::Lost, "s3:PutObject", "no answer"));
+            }
             if self.lock.borrow().is_some() != over.is_some() {
                 return Ok(Put::Raced);
             }
@@ -116,6 +122,22 @@ async fn a_first_apply_stops_at_the_bucket_if_somebody_else_has_the_lock() {
         let holder = Lock::read(shelf.lock.borrow().as_ref().unwrap()).holder;
         assert_eq!(holder, if theirs { "other" } else { "me" });
     }
+}
+
+/// What is not sent because the lock does not answer was not sent: it need not be looked for.
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_is_not_answered_for_a_moment_fails_nothing() {
+    let (fake, shelf) = (Fake::new(place()), Shelf::default());
+    shelf.deaf.set(3);
+    let (plan, found) =
+        planned(&fake, &desired(&roles(3)), Command::Apply, &Choice::default()).await;
+    let lease = lease(&shelf);
+    let cloud = Guarded { cloud: &fake, lease: Some(&lease) };
+    let (place, reporter) = (&fake.place, &Silent);
+    let run = Run { cloud: &cloud, place, reporter, parallel: 2, delete_data: false };
+    let report = apply(&run, &plan, &found, pending()).await;
+    assert!(report.succeeded(), "{report:?}");
+    assert_eq!(made(&fake).len(), 3, "{:?}", made(&fake));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use tokio::time::advance;
 
 use crate::cloud::Boxed;
-use crate::lock::process::Process;
 
 use super::*;
 
@@ -332,8 +331,8 @@ async fn a_lock_whose_holder_is_gone_is_taken_over_by_one() {
         let started = Instant::now();
         let patience = Duration::from_secs(600);
         let winner = tokio::select! {
-            answer = one.wait(patience, &tell) => answer,
-            answer = two.wait(patience, &tell) => answer,
+            answer = one.wait(true, &[], patience, &tell) => answer,
+            answer = two.wait(true, &[], patience, &tell) => answer,
         };
         assert_eq!(winner, Ok(Answer::Ours));
         let waited = started.elapsed();
@@ -352,7 +351,7 @@ async fn who_waits_stops_when_patience_has_run_out() {
     for seconds in [0, 10, 300] {
         let patience = Duration::from_secs(seconds);
         let started = Instant::now();
-        let wait = other.wait(patience, &|_, _| {});
+        let wait = other.wait(true, &[], patience, &|_, _| {});
         let answer = tokio::select! { answer = wait => answer, () = mine.keep() => panic!("lost") };
         assert!(matches!(answer, Ok(Answer::Theirs(_))), "{seconds}");
         assert_eq!(started.elapsed().as_secs(), seconds);

@@ -137,6 +137,31 @@ client('s3').delete_object(Bucket='NAME-000000000000', Key='pipeline/NAME/defaul
 }
 
 #[test]
+fn a_version_that_keeps_its_lock_in_another_bucket_is_seen_at_work() {
+    let attic = "  attic: { kind: s3-bucket, name: \"NAME-attic-${account}\" }\n";
+    for (name, stands) in [("moved", false), ("moving", true)] {
+        let with_attic = format!("{ROLES}{attic}");
+        let project = Project::with(name, if stands { &with_attic } else { ROLES });
+        project.apply().code(0);
+        let other = with_attic.replace("artifacts: lake", "artifacts: attic");
+        let other = other.replace("turn: first", "turn: second");
+        project.write("other.yaml", &other);
+        project.outside(BOBS);
+        let apply = "apply other.yaml --local --yes";
+        for line in [apply, "destroy other.yaml --local --yes --delete-data"] {
+            project.run(line).code(5).says(&[
+                "error: bob@elsewhere holds the lock",
+                "another version of this blueprint keeps its lock in s3://",
+                "--lock-timeout 10m` waits for it",
+            ]);
+        }
+        assert_eq!(project.outside(LOCK)["holder"], json!("bob"));
+        project.run(&format!("{apply} --lock-timeout 5m")).code(0).says(&["waiting: bob@"]);
+        project.run("plan other.yaml --local").code(0);
+    }
+}
+
+#[test]
 fn a_person_removes_a_lock() {
     let project = slow("unlocked");
     project.run("unlock blueprint.yaml --local").code(0).answers(&["There is no lock"]);

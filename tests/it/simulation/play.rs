@@ -194,7 +194,7 @@ impl World<'_> {
         }
         let lease = self.lease(line, desired);
         if let Some(lease) = lease.as_ref().filter(|lease| housed(lease, &snapshot)) {
-            let answer = lease.wait(Duration::from_secs(run.patience), &|_, _| {}).await;
+            let answer = lease.wait(true, &[], Duration::from_secs(run.patience), &|_, _| {}).await;
             *shown.taken.borrow_mut() = answer.as_ref().ok().cloned();
             if !matches!(answer, Ok(Answer::Ours | Answer::NoBucket)) {
                 return Ended::Locked;

@@ -46,7 +46,7 @@ impl Tally {
         self.faults += u64::from(line.answered.get());
         match taken {
             Some(Answer::Ours) => self.locks_taken += 1,
-            Some(Answer::Theirs(_)) => self.locked_out += 1,
+            Some(Answer::Theirs(_) | Answer::Elsewhere(..)) => self.locked_out += 1,
             Some(Answer::NoBucket) | None => {}
         }
         self.locks_removed += u64::from(line.unlocked.get());
