@@ -35,6 +35,59 @@ impl TimeSource for Paused {
     }
 }
 
+/// What one request is answered.
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, &'static str)>,
+    pub body: Vec<u8>,
+}
+
+impl From<Answer> for HttpConnectorFuture {
+    fn from(answer: Answer) -> Self {
+        let status = answer.status.try_into().expect("a status");
+        let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+        for (name, value) in answer.headers {
+            response.headers_mut().insert(name, value);
+        }
+        Self::ready(Ok(response))
+    }
+}
+
+/// An AWS that answers each request as it deserves.
+#[derive(Clone)]
+pub struct Replying(Arc<dyn Fn(&HttpRequest) -> Answer + Send + Sync>);
+
+impl Replying {
+    /// A client that talks to it.
+    pub fn client(
+        reply: impl Fn(&HttpRequest) -> Answer + Send + Sync + 'static,
+    ) -> SharedHttpClient {
+        SharedHttpClient::new(Self(Arc::new(reply)))
+    }
+}
+
+impl fmt::Debug for Replying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Replying")
+    }
+}
+
+impl HttpClient for Replying {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Replying {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        (self.0)(&request).into()
+    }
+}
+
 /// One answer to every request, and the targets of those that came.
 #[derive(Debug, Clone, Default)]
 pub struct Canned {
@@ -78,59 +131,31 @@ impl HttpClient for Canned {
 impl HttpConnector for Canned {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         self.heard.lock().expect("no test panics here").push(pace::target(&request));
-        let status = self.status.try_into().expect("a status");
-        let mut answer = HttpResponse::new(status, SdkBody::from(self.body.clone()));
-        for (name, value) in &self.headers {
-            answer.headers_mut().insert(*name, *value);
-        }
-        HttpConnectorFuture::ready(Ok(answer))
+        let Self { status, headers, body, .. } = self.clone();
+        Answer { status, headers, body }.into()
     }
 }
 
-/// What an operation is answered, by its name and what it is asked; `Err` is the code of a refusal.
-type Script = dyn Fn(&str, &Value) -> Result<Value, &'static str> + Send + Sync;
-
-/// An AWS that speaks JSON and knows what each operation is answered.
-#[derive(Clone)]
-pub struct Scripted(Arc<Script>);
+/// An AWS that speaks JSON and knows what each operation is answered, by its name and what it is
+/// asked; `Err` is the code of a refusal.
+pub struct Scripted;
 
 impl Scripted {
     pub fn aws(
         place: Place,
         script: impl Fn(&str, &Value) -> Result<Value, &'static str> + Send + Sync + 'static,
     ) -> Aws {
-        Aws::new(Canned::behind(SharedHttpClient::new(Self(Arc::new(script)))), place)
-    }
-}
-
-impl fmt::Debug for Scripted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Scripted")
-    }
-}
-
-impl HttpClient for Scripted {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-impl HttpConnector for Scripted {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default();
-        let asked = request.body().bytes().unwrap_or_default();
-        let asked = serde_json::from_slice(asked).unwrap_or_default();
-        let (status, body) = match (self.0)(operation, &asked) {
-            Ok(body) => (200, body),
-            Err(code) => (400, json!({ "__type": code })),
-        };
-        let status = status.try_into().expect("a status");
-        let answer = HttpResponse::new(status, SdkBody::from(body.to_string()));
-        HttpConnectorFuture::ready(Ok(answer))
+        let replies = Replying::client(move |request| {
+            let target = request.headers().get("x-amz-target").unwrap_or_default();
+            let operation = target.rsplit('.').next().unwrap_or_default();
+            let asked = request.body().bytes().unwrap_or_default();
+            let asked = serde_json::from_slice(asked).unwrap_or_default();
+            let (status, body) = match script(operation, &asked) {
+                Ok(body) => (200, body),
+                Err(code) => (400, json!({ "__type": code })),
+            };
+            Answer { status, headers: Vec::new(), body: body.to_string().into_bytes() }
+        });
+        Aws::new(Canned::behind(replies), place)
     }
 }
