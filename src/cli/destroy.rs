@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io::{IsTerminal, stderr};
 use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 
 use crate::apply::converge::whole;
 use crate::apply::{Report, Run, apply};
 use crate::blueprint::Id;
-use crate::cloud::{Cloud, Contents, Fault, Objects, Runner};
+use crate::cloud::{Class, Cloud, Contents, Fault, Objects, Runner};
 use crate::kind::{Live, Name};
 use crate::lock::guard::Guarded;
 use crate::lock::lease::Lease;
@@ -33,6 +33,8 @@ use super::words::same_again;
 
 /// EMR lists a new cluster within minutes.
 const LISTED_WITHIN: Duration = Duration::from_secs(300);
+/// What was made a moment ago shows by then, as a rule; S3 may take minutes for a bucket.
+const SHOWS_WITHIN: Duration = Duration::from_secs(3);
 /// The kind whose resources take long to be listed, which a lease tells of.
 const CLUSTER: &str = "emr-cluster";
 /// How often a destroy carries out what it finds left to do.
@@ -40,7 +42,7 @@ const ROUNDS: usize = 3;
 
 pub async fn run(command: &Destroy, args: &Args) -> Result<Exit, Error> {
     let session = Session::open(&command.source, &command.account).await?;
-    let planned = make(&session, command, args).await?;
+    let planned = first(&session, command, args).await?;
     show(&session, &planned.plan, args);
     if !planned.plan.refusals.is_empty() {
         return Ok(Exit::Failed);
@@ -64,6 +66,20 @@ pub async fn run(command: &Destroy, args: &Args) -> Result<Exit, Error> {
 struct Planned {
     snapshot: Snapshot,
     plan: Plan,
+}
+
+/// Where nothing shows that could be deleted, it is looked for again: a run that was killed may
+/// have made something just now.
+async fn first(session: &Session, command: &Destroy, args: &Args) -> Result<Planned, Error> {
+    let started = Instant::now();
+    let nothing = || Fault::new(Class::NotYet, "destroy", "nothing shows yet");
+    let look = async || {
+        let planned = make(session, command, args).await?;
+        let idle = planned.plan.is_noop() && planned.plan.refusals.is_empty();
+        let young = idle && started.elapsed() < SHOWS_WITHIN;
+        Ok((planned, young.then(nothing)))
+    };
+    whole(LISTED_WITHIN, look, |_| {}).await
 }
 
 async fn make(session: &Session, command: &Destroy, args: &Args) -> Result<Planned, Error> {

@@ -10,7 +10,8 @@ use super::http::Answer;
 use super::kill::KillWrite;
 use super::lent::Lent;
 use super::point::{Count, Point, Side, points};
-use super::proxy::{Reply, Rule};
+use super::proxy::{Deed, Reply, Rule};
+use super::refusal::refusal;
 use super::scene::Scene;
 use super::stories::{ABANDONED, APPLY, DESTROY, JOB, UPDATE};
 use super::story::Story;
@@ -139,6 +140,44 @@ fn an_apply_that_does_not_see_a_killed_ones_cluster_or_step_comes_to_the_same_en
 #[test]
 fn a_destroy_that_does_not_see_a_killed_ones_cluster_leaves_nothing() {
     unseen(ABANDONED);
+}
+
+/// AWS shows no bucket yet, by its name or by its tags.
+struct Blind {
+    left: u32,
+}
+
+impl Rule for Blind {
+    fn before(&mut self, call: &Call) -> Deed {
+        match call.operation.as_str() {
+            "HEAD bucket" if self.left > 0 => {
+                self.left -= 1;
+                Deed::Answer(refusal(call, 404, "NotFound", "not yet"))
+            }
+            "GetResources" if self.left > 0 => {
+                let headers = vec![("content-type".into(), "application/x-amz-json-1.1".into())];
+                let body = br#"{"ResourceTagMappingList": []}"#.to_vec();
+                Deed::Answer(Answer { status: 200, headers, body })
+            }
+            _ => Deed::Forward,
+        }
+    }
+}
+
+/// The bucket was all that a killed apply had made.
+#[test]
+fn a_destroy_that_is_shown_nothing_at_first_leaves_nothing() {
+    let (run, end) = ABANDONED.reference();
+    let made = run.writes().position(|made| made.call.operation == "PUT bucket");
+    let made = u32::try_from(made.expect("a bucket is made") + 1).expect("there are few");
+    let machine = Lent::take();
+    let scene = Scene::in_mode(ABANDONED.mode, &machine, (ABANDONED.project)(&machine));
+    scene.run(ABANDONED.act, vec![Box::new(KillWrite::at((made, Side::After)))]);
+    let away = scene.run(ABANDONED.after[0], vec![Box::new(Blind { left: 2 })]);
+    let mut outcome = Outcome::good();
+    outcome.ended_well(&away, &[Some(0)]);
+    outcome.compare(end, &scene.image());
+    assert!(outcome.converged, "{:#?}", outcome.notes);
 }
 
 /// Two things were lost. The plan and the look under the lock show one of them.
