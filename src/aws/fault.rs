@@ -46,7 +46,8 @@ where
             let meta = service.err();
             let code = meta.code().map(str::to_owned);
             let message = meta.message().map(str::to_owned);
-            let bare = || format!("AWS answered {} and no message", status.unwrap_or_default());
+            let what = if unread(meta, status) { "what cannot be read" } else { "no message" };
+            let bare = || format!("AWS answered {} and {what}", status.unwrap_or_default());
             (code.or_else(|| not_found(status)), message.unwrap_or_else(bare))
         }
         // Our own words, which need none of the SDK's before them.
@@ -61,9 +62,15 @@ where
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             Class::Lost
         }
+        SdkError::ServiceError(service) if unread(service.err(), status) => Class::Lost,
         _ => class(code.as_deref().unwrap_or_default(), &message, status.unwrap_or_default()),
     };
     Fault { class, operation, code, message, request_id }
+}
+
+/// Whether it is no error of AWS's: it did what it was asked, and how cannot be read.
+fn unread(error: &impl ProvideErrorMetadata, status: Option<u16>) -> bool {
+    error.code().is_none() && status.is_some_and(|status| (200..300).contains(&status))
 }
 
 /// An error and its causes, each in its own words.
@@ -292,6 +299,25 @@ mod tests {
         let other = emr.list_clusters().send().await.during("x").expect_err("no answer");
         for fault in [one, other] {
             assert!(matches!(fault.class, Class::Lost | Class::Broken), "{fault:?}");
+        }
+    }
+
+    /// AWS most likely did what it was asked: it was not refused.
+    #[tokio::test]
+    async fn a_success_that_cannot_be_read_is_a_lost_answer() {
+        let config = canned(200, PLAIN, b"<html>\x00\xff{").config();
+        let emr = aws_sdk_emr::Client::new(&config);
+        let emr = emr.run_job_flow().send().await.during("x").expect_err("no answer");
+        let kms = aws_sdk_kms::Client::new(&config);
+        let kms = kms.create_key().send().await.during("x").expect_err("no answer");
+        let sns = aws_sdk_sns::Client::new(&config);
+        let sns = sns.create_topic().name("a").send().await.during("x").expect_err("no answer");
+        let lambda = aws_sdk_lambda::Client::new(&config);
+        let call = lambda.create_event_source_mapping().function_name("a");
+        let lambda = call.send().await.during("x").expect_err("no answer");
+        for fault in [emr, kms, sns, lambda] {
+            let message = "AWS answered 200 and what cannot be read";
+            assert_eq!(told(fault), (Class::Lost, None, message.into(), Some("r".into())));
         }
     }
 

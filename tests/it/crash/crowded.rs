@@ -126,7 +126,7 @@ fn taken_up(scene: &Scene<'_>, outcome: &mut Outcome, line: &str, calls: &[&str]
         let run = scene.run(line, vec![Box::new(Kill::at(point, Side::After))]);
         outcome.ended_well(&run, &[None]);
         outcome.leaves_others_alone(scene);
-        assert!(outcome.notes.is_empty(), "{}", outcome.notes.join("\n"));
+        assert!(outcome.notes.is_empty(), "{}", outcome.told());
     }
     outcome.ended_well(&scene.undisturbed(line), &[Some(0)]);
     let further = scene.undisturbed(line);
@@ -135,7 +135,7 @@ fn taken_up(scene: &Scene<'_>, outcome: &mut Outcome, line: &str, calls: &[&str]
         outcome.miss(format!("a further run wrote: {}", made.call.name()));
     }
     outcome.leaves_others_alone(scene);
-    assert!(outcome.notes.is_empty(), "{}", outcome.notes.join("\n"));
+    assert!(outcome.notes.is_empty(), "{}", outcome.told());
 }
 
 #[test]
@@ -160,5 +160,5 @@ fn hundreds_of_look_alikes_are_left_as_they_are() {
     taken_up(&scene, &mut outcome, last, &calls);
     let dev = "plan first.yaml --env dev --detailed-exitcode";
     outcome.ended_well(&scene.undisturbed(dev), &[Some(0)]);
-    assert!(outcome.notes.is_empty(), "{}", outcome.notes.join("\n"));
+    assert!(outcome.notes.is_empty(), "{}", outcome.told());
 }

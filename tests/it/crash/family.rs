@@ -26,6 +26,8 @@ pub struct Outcome {
     pub hangs: u32,
     /// What a person reads who looks for the cause.
     pub notes: Vec<String>,
+    /// Each run, as it ended and what it wrote.
+    runs: Vec<String>,
 }
 
 /// How many of a point's notes a failure tells.
@@ -41,8 +43,8 @@ pub struct Tally {
     pub foreign: u32,
     pub beyond: u32,
     pub hangs: u32,
-    /// The points that were missed, each with its notes.
-    pub missed: Vec<(String, Vec<String>)>,
+    /// The points that were missed.
+    pub missed: Vec<(String, Outcome)>,
 }
 
 impl Tally {
@@ -55,7 +57,7 @@ impl Tally {
         self.beyond += outcome.beyond;
         self.hangs += outcome.hangs;
         if !outcome.notes.is_empty() {
-            self.missed.push((what.to_owned(), outcome.notes));
+            self.missed.push((what.to_owned(), outcome));
         }
     }
 
@@ -71,9 +73,8 @@ impl Tally {
     #[track_caller]
     pub fn holds(&self, family: &str) {
         let mut told = self.row(family);
-        for (point, notes) in &self.missed {
-            let first = notes.iter().take(NOTES).map(|note| format!("\n    {note}"));
-            let _ = write!(told, "\n{point}: {} notes{}", notes.len(), first.collect::<String>());
+        for (point, outcome) in &self.missed {
+            let _ = write!(told, "\n{point}: {}", outcome.told());
         }
         assert!(self.tried > 0 && self.converged == self.tried && self.missed.is_empty(), "{told}");
     }
@@ -159,17 +160,26 @@ impl Outcome {
         Self { converged: true, ..Self::default() }
     }
 
+    /// What was missed, and how it came to that.
+    pub fn told(&self) -> String {
+        let Self { notes, runs, .. } = self;
+        let first = notes.iter().take(NOTES).chain(runs).map(|note| format!("\n    {note}"));
+        format!("{} notes{}", notes.len(), first.collect::<String>())
+    }
+
     pub fn miss(&mut self, note: String) {
         self.converged = false;
         self.notes.push(note);
     }
 
     pub fn ended_well(&mut self, run: &Run, codes: &[Option<i32>]) {
+        let wrote = run.writes().map(|made| format!("\n{} {:?}", made.call.name(), made.status));
+        self.runs.push(format!("{}\n--- wrote{}", run.ended, wrote.collect::<String>()));
         if run.hung {
             self.hangs += 1;
         }
         if run.hung || !codes.contains(&run.ended.code) {
-            self.miss(format!("{}", run.ended));
+            self.miss(format!("exit code {:?}, none of {codes:?}", run.ended.code));
         }
         for call in resent(&run.made) {
             self.miss(format!("sent again, though AWS may have carried it out: {call}"));

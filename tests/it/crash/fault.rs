@@ -150,6 +150,19 @@ fn what_is_sent_once_is_sent_again_after_a_throttle() {
     }
 }
 
+/// AWS has done it then: what was sent is looked for, and nothing is given back to be begun anew.
+#[test]
+fn what_is_sent_once_is_looked_for_where_the_answer_cannot_be_read() {
+    let machine = Lent::take();
+    for name in ["elasticmapreduce:RunJobFlow", "elasticmapreduce:AddJobFlowSteps"] {
+        let scene = Scene::in_mode(JOB.mode, &machine, (JOB.project)(&machine));
+        let point = Point { call: name.to_owned(), occurrence: 1 };
+        let run = scene.run(JOB.act, vec![Box::new(Faulty::new(point, Fault::Garbage, 1))]);
+        assert_eq!(run.ended.code, Some(0), "{}", run.ended);
+        assert_eq!(run.writes().filter(|made| made.call.name() == name).count(), 1, "{name}");
+    }
+}
+
 pub fn everywhere(story: Story) {
     let (run, end) = story.reference();
     let all = points(&run.made).into_iter().flat_map(|point| {

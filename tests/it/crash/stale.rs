@@ -177,7 +177,7 @@ fn a_destroy_that_is_shown_nothing_at_first_leaves_nothing() {
     let mut outcome = Outcome::good();
     outcome.ended_well(&away, &[Some(0)]);
     outcome.compare(end, &scene.image());
-    assert!(outcome.converged, "{:#?}", outcome.notes);
+    assert!(outcome.converged, "{}", outcome.told());
 }
 
 /// Two things were lost. The plan and the look under the lock show one of them.
@@ -204,7 +204,7 @@ answer(True)";
     let mut outcome = Outcome::good();
     outcome.ended_well(&run, &[Some(0)]);
     outcome.compare(end, &scene.image());
-    assert!(outcome.converged, "{:#?}", outcome.notes);
+    assert!(outcome.converged, "{}", outcome.told());
 }
 
 pub fn views(story: Story) {
