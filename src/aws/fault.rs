@@ -62,13 +62,13 @@ where
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             Class::Lost
         }
-        SdkError::ServiceError(service) if unread(service.err(), status) => Class::Lost,
+        SdkError::ServiceError(service) if unread(service.err(), status) => Class::Broken,
         _ => class(code.as_deref().unwrap_or_default(), &message, status.unwrap_or_default()),
     };
     Fault { class, operation, code, message, request_id }
 }
 
-/// Whether it is no error of AWS's: it did what it was asked, and how cannot be read.
+/// Whether AWS tells success and nothing that can be read of it: it was not refused.
 fn unread(error: &impl ProvideErrorMetadata, status: Option<u16>) -> bool {
     error.code().is_none() && status.is_some_and(|status| (200..300).contains(&status))
 }
@@ -163,7 +163,7 @@ pub(super) fn class(code: &str, message: &str, status: u16) -> Class {
         code if BROKEN.contains(&code) => Class::Broken,
         "BucketNotEmpty" => Class::NotEmpty,
         _ if status == 429 => Class::Throttled,
-        _ if status >= 500 => Class::Broken,
+        _ if status >= 500 || status == 408 => Class::Broken,
         _ => Class::Invalid,
     }
 }
@@ -302,9 +302,9 @@ mod tests {
         }
     }
 
-    /// AWS most likely did what it was asked: it was not refused.
+    /// It may have been done: whoever sends it once has to look.
     #[tokio::test]
-    async fn a_success_that_cannot_be_read_is_a_lost_answer() {
+    async fn a_success_that_cannot_be_read_is_no_refusal() {
         let config = canned(200, PLAIN, b"<html>\x00\xff{").config();
         let emr = aws_sdk_emr::Client::new(&config);
         let emr = emr.run_job_flow().send().await.during("x").expect_err("no answer");
@@ -317,7 +317,7 @@ mod tests {
         let lambda = call.send().await.during("x").expect_err("no answer");
         for fault in [emr, kms, sns, lambda] {
             let message = "AWS answered 200 and what cannot be read";
-            assert_eq!(told(fault), (Class::Lost, None, message.into(), Some("r".into())));
+            assert_eq!(told(fault), (Class::Broken, None, message.into(), Some("r".into())));
         }
     }
 
@@ -329,6 +329,7 @@ mod tests {
             ("TooManyRequestsException", "", 400, Class::Throttled),
             ("ResourceInUseException", "", 400, Class::Conflict),
             ("InternalFailure", "", 500, Class::Broken),
+            ("", "", 408, Class::Broken),
             ("LimitExceeded", "", 409, Class::Invalid),
             ("LimitExceededException", "would exceed the shard limit", 400, Class::Invalid),
             ("LimitExceededException", "Rate exceeded for stream", 400, Class::Throttled),

@@ -12,7 +12,7 @@ use super::image::Image;
 use super::lent::Lent;
 use super::proxy::Made;
 use super::scene::{Mode, Run, Scene};
-use super::slice::{all, report};
+use super::slice::{asked, report};
 use super::story::Story;
 
 /// What came of one try.
@@ -103,7 +103,7 @@ const SAID_EVERY: u32 = 250;
 
 /// How many scenes play at once: runs wait more than they work, and most where AWS is hard.
 fn size(mode: Mode) -> usize {
-    match (all(), mode) {
+    match (asked(), mode) {
         (false, _) => 8,
         (true, Mode::Mild) => 20,
         (true, Mode::Hard) => 56,

@@ -8,9 +8,9 @@ fn word() -> Option<String> {
     std::env::var_os(WORD).and_then(|word| word.into_string().ok())
 }
 
-/// Whether everything is tried, or a part of it.
-pub fn all() -> bool {
-    word().as_deref().and_then(part).is_some()
+/// Whether somebody asked for more than the slice of a seed, and waits for nothing else.
+pub fn asked() -> bool {
+    word().is_some_and(|word| word.parse::<u64>().is_err())
 }
 
 /// Which part of everything, of how many.
