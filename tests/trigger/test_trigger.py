@@ -5,6 +5,7 @@ import json
 import fakes
 import pytest
 from botocore.exceptions import ReadTimeoutError
+from botocore.parsers import ResponseParserError
 from world import BASE, CLUSTER, HOUR, JOB, TAGS, World, notification
 
 
@@ -471,7 +472,10 @@ def test_what_passes_is_waited_for_and_is_no_failure(call, error):
 
 @pytest.mark.parametrize("call", ["RunJobFlow", "AddJobFlowSteps"])
 @pytest.mark.parametrize("reached", ["reached", "not reached"])
-@pytest.mark.parametrize("error", [ReadTimeoutError(endpoint_url="emr"), fakes.refusal("InternalFailure", "", 500)])
+@pytest.mark.parametrize(
+    "error",
+    [ReadTimeoutError(endpoint_url="emr"), fakes.refusal("InternalFailure", "", 500), ResponseParserError("no JSON")],
+)
 @pytest.mark.parametrize("lag", [0, 100])
 def test_a_lost_answer_is_resolved_by_looking(call, reached, error, lag):
     world = World()
